@@ -1,0 +1,52 @@
+//! Prints what one recorded stream says, as JSON:
+//! `cargo run -p polaris-core --example assemble -- --api openai-chat FILE`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use polaris_core::model::{Turn, replay};
+use serde_json::{Value, json};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [flag, api, file] = arguments.as_slice() else {
+        eprintln!("usage: assemble --api openai-chat FILE");
+        return ExitCode::from(2);
+    };
+    if flag != "--api" || api != "openai-chat" {
+        eprintln!("this version reads --api openai-chat");
+        return ExitCode::from(2);
+    }
+    let turn = std::fs::read(file)
+        .map_err(|e| e.to_string())
+        .and_then(|bytes| replay(&[&bytes]).map_err(|e| e.to_string()));
+    match turn {
+        Ok(turn) => {
+            println!("{:#}", describe(&turn));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{file}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn describe(turn: &Turn) -> Value {
+    let calls = turn.tool_calls.iter().map(|call| match &call.args {
+        Some(args) => json!({ "id": call.id, "name": call.name, "args": args }),
+        None => json!({ "id": call.id, "name": call.name, "argsRaw": call.raw_args, "argsInvalid": true }),
+    });
+    json!({
+        "text": turn.text,
+        "reasoning": Some(&turn.reasoning).filter(|r| !r.is_empty()),
+        "toolCalls": calls.collect::<Vec<_>>(),
+        "finishReason": turn.finish,
+        "finishReasonRaw": turn.finish_raw,
+        "effectiveFinishReason": turn.effective_finish(),
+        "usage": turn.usage,
+        "error": turn.error.as_ref().map(|e| json!({ "code": e.code, "message": e.message })),
+        "refusal": turn.refusal,
+        "done": turn.done,
+    })
+}

@@ -1,0 +1,48 @@
+//! Prints the TypeScript of everything that crosses the bridge. `npm/src/generated.ts` is this
+//! output; `npm run check` compares them.
+#![allow(clippy::print_stdout)]
+
+use polaris_core::cancel::CancelReason;
+use polaris_core::config::{Attempt, Deltas, Limits, Prompt, Prompts, RunOptions};
+use polaris_core::error::ErrorCode;
+use polaris_core::event::{Event, MessageStatus, WriteKind};
+use polaris_core::job::agent::{AgentMessage, AgentPayload};
+use polaris_core::job::process_message::ProcessMessagePayload;
+use polaris_core::job::{JobName, RunResult, RunSpec};
+use polaris_core::model::{FinishReason, Usage};
+use ts_rs::{Config, TS};
+
+fn declare<T: TS>(config: &Config) {
+    let docs = T::docs().unwrap_or_default();
+    println!("\n{docs}export {}", T::decl(config));
+}
+
+fn main() {
+    let config = Config::default();
+    println!("// Generated from crates/core by `npm run types`. Do not edit.");
+    declare::<ErrorCode>(&config);
+    declare::<CancelReason>(&config);
+    declare::<JobName>(&config);
+    declare::<MessageStatus>(&config);
+    declare::<WriteKind>(&config);
+    declare::<FinishReason>(&config);
+    declare::<Usage>(&config);
+    declare::<Event>(&config);
+    declare::<Deltas>(&config);
+    declare::<Limits>(&config);
+    declare::<Prompt>(&config);
+    declare::<Prompts>(&config);
+    declare::<Attempt>(&config);
+    declare::<RunOptions>(&config);
+    declare::<AgentMessage>(&config);
+    declare::<AgentPayload>(&config);
+    declare::<ProcessMessagePayload>(&config);
+    declare::<RunSpec>(&config);
+    declare::<RunResult>(&config);
+    println!("\n/** Every error code: whether a new attempt can help, and what to do. */");
+    println!("export const ERROR_CODES = {{");
+    for code in ErrorCode::ALL {
+        println!("  {}: {{ retryable: {}, hint: {:?} }},", code.name(), code.retryable(), code.hint());
+    }
+    println!("}} as const satisfies Record<ErrorCode, {{ retryable: boolean; hint: string }}>;");
+}

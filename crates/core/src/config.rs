@@ -1,0 +1,483 @@
+//! What a run is told: variables of the environment name keys, URLs and models; options of the
+//! task file name behaviour. Both are checked here, once, before anything is sent anywhere.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use url::Url;
+
+use crate::error::{CoreError, ErrorCode, Result};
+
+/// Default provider of the primary model: OpenRouter's OpenAI-compatible endpoint
+/// (<https://openrouter.ai/docs/api-reference/overview>).
+pub const OPENROUTER_BASE_URL: &str = "https://openrouter.ai/api/v1";
+/// Default primary model.
+pub const PRIMARY_MODEL: &str = "moonshotai/kimi-k2.5";
+/// Default for `HTTP-Referer`, by which OpenRouter attributes requests to an app.
+pub const DEFAULT_APP_URL: &str = "http://localhost:3000";
+/// `X-Title` sent to OpenRouter.
+pub const APP_TITLE: &str = "Polaris IDE";
+
+/// The environment of a run, as a snapshot. An empty value counts as unset.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+/// Names only: values may be secrets.
+impl std::fmt::Debug for Env {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Env {
+    /// The environment of this process, now.
+    pub fn from_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        )
+    }
+
+    /// The value of `name`, without surrounding blanks; `None` if unset or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The value of `name`, or an error that names it and says what it is for.
+    pub fn require(&self, name: &str, purpose: &str) -> Result<&str> {
+        self.get(name)
+            .ok_or_else(|| CoreError::new(ErrorCode::ConfigMissing, format!("{name} is not set: {purpose}")))
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(iter: I) -> Self {
+        Self(iter.into_iter().map(|(k, v)| (k.into(), v.into())).collect())
+    }
+}
+
+/// A secret: readable by the code that sends it, never printed.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself. Call this only where it goes on the wire.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where a model answers, and how it is addressed.
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    /// Base URL without a trailing slash; `/chat/completions` is appended.
+    pub base_url: Url,
+    /// The model's name as the provider spells it.
+    pub model: String,
+    /// The bearer key; `None` for a loopback server.
+    pub api_key: Option<Secret>,
+    /// Headers beyond the protocol's own, e.g. OpenRouter's attribution.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl ModelConfig {
+    /// The primary model, from `POLARIS_PRIMARY_*`, else OpenRouter with `OPENROUTER_API_KEY`.
+    ///
+    /// # Errors
+    /// `CONFIG_MISSING` and `CONFIG_INVALID` name the variable.
+    pub fn primary(env: &Env) -> Result<Self> {
+        let base = env.get("POLARIS_PRIMARY_BASE_URL");
+        let base_url = parse_url("POLARIS_PRIMARY_BASE_URL", base.unwrap_or(OPENROUTER_BASE_URL))?;
+        if let Some(protocol) = env.get("POLARIS_PRIMARY_PROTOCOL")
+            && protocol != "openai-chat"
+        {
+            return Err(CoreError::new(
+                ErrorCode::ConfigInvalid,
+                format!("POLARIS_PRIMARY_PROTOCOL is {protocol:?}: this version speaks \"openai-chat\""),
+            ));
+        }
+        // A provider's key goes to that provider only: OpenRouter's never to another host.
+        let is_openrouter = base_url.host_str() == Some("openrouter.ai");
+        let key = env
+            .get("POLARIS_PRIMARY_API_KEY")
+            .or_else(|| env.get("OPENROUTER_API_KEY").filter(|_| is_openrouter));
+        let api_key = match key {
+            Some(key) => Some(Secret::new(key)),
+            None if is_loopback(&base_url) => None,
+            None => {
+                let name = if is_openrouter { "OPENROUTER_API_KEY" } else { "POLARIS_PRIMARY_API_KEY" };
+                let host = base_url.host_str().unwrap_or_default();
+                return Err(CoreError::new(
+                    ErrorCode::ConfigMissing,
+                    format!(
+                        "{name} is not set: {host} needs a key (a loopback POLARIS_PRIMARY_BASE_URL needs none)"
+                    ),
+                ));
+            }
+        };
+        let headers = if is_openrouter {
+            let app_url = env.get("NEXT_PUBLIC_APP_URL").unwrap_or(DEFAULT_APP_URL);
+            vec![("HTTP-Referer", app_url.to_owned()), ("X-Title", APP_TITLE.to_owned())]
+        } else {
+            Vec::new()
+        };
+        let model = env.get("POLARIS_PRIMARY_MODEL").unwrap_or(PRIMARY_MODEL).to_owned();
+        Ok(Self { base_url, model, api_key, headers })
+    }
+}
+
+/// Where the store answers.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The deployment's URL.
+    pub url: Url,
+    /// The key that the server functions compare.
+    pub internal_key: Secret,
+}
+
+impl StoreConfig {
+    /// The Convex deployment, from `CONVEX_URL` or `NEXT_PUBLIC_CONVEX_URL`, and its key.
+    ///
+    /// # Errors
+    /// `CONFIG_MISSING` and `CONFIG_INVALID` name the variable.
+    pub fn from_env(env: &Env) -> Result<Self> {
+        let (name, url) = match (env.get("CONVEX_URL"), env.get("NEXT_PUBLIC_CONVEX_URL")) {
+            (Some(url), _) => ("CONVEX_URL", url),
+            (None, Some(url)) => ("NEXT_PUBLIC_CONVEX_URL", url),
+            (None, None) => {
+                return Err(CoreError::new(
+                    ErrorCode::ConfigMissing,
+                    "CONVEX_URL (or NEXT_PUBLIC_CONVEX_URL) is not set: it names the Convex deployment",
+                ));
+            }
+        };
+        let url = parse_url(name, url)?;
+        let key = env.require(
+            "POLARIS_CONVEX_INTERNAL_KEY",
+            "it opens the server functions of the Convex deployment",
+        )?;
+        Ok(Self { url, internal_key: Secret::new(key) })
+    }
+}
+
+/// Parses the value of the variable `name` as an http(s) URL without credentials.
+fn parse_url(name: &str, value: &str) -> Result<Url> {
+    let invalid = |why: &str| CoreError::new(ErrorCode::ConfigInvalid, format!("{name} {why}"));
+    let url = Url::parse(value.trim_end_matches('/')).map_err(|e| invalid(&format!("is not a URL: {e}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(invalid("must begin with http:// or https:// and name a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("must not hold a user name or password: use the variable for the key"));
+    }
+    Ok(url)
+}
+
+/// Whether `url` points at this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// How text deltas reach JavaScript.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deltas {
+    /// Neighbouring deltas are joined; a batch of text alone comes at most every 100 ms.
+    #[default]
+    Coalesced,
+    /// Each delta is an event of its own, handed over in batches as soon as it is there.
+    Each,
+}
+
+/// Bounds of a run. Every one has a default; a value in the task file replaces it.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct Limits {
+    /// Model turns in a run, at most. Default 10.
+    #[ts(as = "Option<u32>")]
+    pub max_steps: u32,
+    /// Output tokens of a turn, at most. Default 2,000.
+    #[ts(as = "Option<u32>")]
+    pub max_output_tokens: u32,
+    /// Sampling temperature, 0 to 2. Default 0.7.
+    #[ts(as = "Option<f64>")]
+    pub temperature: f64,
+    /// How often a turn is asked again after a passing failure, inside one attempt. Default 2.
+    #[ts(as = "Option<u32>")]
+    pub model_retries: u32,
+    /// Time to connect to the provider, ms. Default 10,000.
+    #[ts(as = "Option<u32>")]
+    pub connect_ms: u32,
+    /// Time to the first byte of an answer, ms. Default 120,000.
+    #[ts(as = "Option<u32>")]
+    pub first_byte_ms: u32,
+    /// Time without data (comments do not count) after which a stream is given up, ms. Default 90,000.
+    #[ts(as = "Option<u32>")]
+    pub stall_ms: u32,
+    /// Time for one turn, ms. Default 600,000.
+    #[ts(as = "Option<u32>")]
+    pub turn_ms: u32,
+    /// Time for one tool call, ms. Default 30,000.
+    #[ts(as = "Option<u32>")]
+    pub tool_ms: u32,
+    /// Bytes of text, reasoning and tool arguments that one turn may bring. Default 4 MiB.
+    #[ts(as = "Option<u32>")]
+    pub max_answer_bytes: u32,
+    /// Bytes of a tool result that the model and the store get. Default 64 KiB.
+    #[ts(as = "Option<u32>")]
+    pub max_tool_result_bytes: u32,
+    /// Tool calls of one turn that run at the same time. Default 8.
+    #[ts(as = "Option<u32>")]
+    pub max_parallel_tools: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_steps: 10,
+            max_output_tokens: 2_000,
+            temperature: 0.7,
+            model_retries: 2,
+            connect_ms: 10_000,
+            first_byte_ms: 120_000,
+            stall_ms: 90_000,
+            turn_ms: 600_000,
+            tool_ms: 30_000,
+            max_answer_bytes: 4 << 20,
+            max_tool_result_bytes: 64 << 10,
+            max_parallel_tools: 8,
+        }
+    }
+}
+
+impl Limits {
+    fn check(&self) -> Result<()> {
+        let positive = [
+            ("maxSteps", self.max_steps),
+            ("maxOutputTokens", self.max_output_tokens),
+            ("connectMs", self.connect_ms),
+            ("firstByteMs", self.first_byte_ms),
+            ("stallMs", self.stall_ms),
+            ("turnMs", self.turn_ms),
+            ("toolMs", self.tool_ms),
+            ("maxAnswerBytes", self.max_answer_bytes),
+            ("maxToolResultBytes", self.max_tool_result_bytes),
+            ("maxParallelTools", self.max_parallel_tools),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(CoreError::new(
+                ErrorCode::ConfigInvalid,
+                format!("options.limits.{name} must be at least 1"),
+            ));
+        }
+        if !(0.0..=2.0).contains(&self.temperature) {
+            return Err(CoreError::new(
+                ErrorCode::ConfigInvalid,
+                "options.limits.temperature must be between 0 and 2",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A prompt: the bytes of a file, or a text given in the task file.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Prompt {
+    /// A file, read at the start of each run and sent as it is.
+    File(PathBuf),
+    /// The prompt itself.
+    Text(String),
+}
+
+impl Prompt {
+    /// The prompt's text.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` when the file cannot be read as UTF-8 text or is blank.
+    pub async fn load(&self, option: &str) -> Result<String> {
+        let (text, what) = match self {
+            Prompt::Text(text) => (text.clone(), String::from("the text")),
+            Prompt::File(path) => {
+                let path = path.clone();
+                let what = path.display().to_string();
+                let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
+                let text = read
+                    .map_err(|e| e.to_string())
+                    .and_then(|r| r.map_err(|e| e.to_string()))
+                    .map_err(|e| {
+                        CoreError::new(ErrorCode::ConfigInvalid, format!("{option}: cannot read {what}: {e}"))
+                    })?;
+                (text, what)
+            }
+        };
+        if text.trim().is_empty() {
+            return Err(CoreError::new(ErrorCode::ConfigInvalid, format!("{option}: {what} is blank")));
+        }
+        Ok(text)
+    }
+}
+
+/// The prompts of a job; a missing one is the default that ships with the package.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct Prompts {
+    /// The system prompt.
+    pub system: Option<Prompt>,
+}
+
+/// Which attempt of how many this is; the runner counts from 1.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Attempt {
+    /// This attempt, from 1.
+    pub number: u32,
+    /// The last attempt that the runner will make.
+    pub max: u32,
+}
+
+impl Default for Attempt {
+    fn default() -> Self {
+        Self { number: 1, max: 1 }
+    }
+}
+
+impl Attempt {
+    /// Whether the runner makes another attempt after a failure that may be retried.
+    pub fn is_last(self) -> bool {
+        self.number >= self.max
+    }
+}
+
+/// How a run behaves. Set in the task file; the environment names only keys, URLs and models.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct RunOptions {
+    /// Names of the tools that the model may call. Default: all that the job offers.
+    pub tools: Option<Vec<String>>,
+    /// Prompts that replace the job's own.
+    #[ts(as = "Option<Prompts>")]
+    pub prompts: Prompts,
+    /// Bounds that replace the defaults.
+    #[ts(as = "Option<Limits>")]
+    pub limits: Limits,
+    /// How text deltas reach JavaScript.
+    #[ts(as = "Option<Deltas>")]
+    pub deltas: Deltas,
+    /// The runner's attempt counter.
+    #[ts(as = "Option<Attempt>")]
+    pub attempt: Attempt,
+    /// The runner's id for this run; stored with the message.
+    pub run_id: Option<String>,
+}
+
+impl RunOptions {
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` names the option.
+    pub fn check(&self) -> Result<()> {
+        if self.attempt.number == 0 || self.attempt.max == 0 {
+            return Err(CoreError::new(ErrorCode::ConfigInvalid, "options.attempt counts from 1"));
+        }
+        self.limits.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(vars: &[(&str, &str)]) -> Result<ModelConfig> {
+        ModelConfig::primary(&vars.iter().copied().collect())
+    }
+
+    #[test]
+    fn openrouter_is_the_default_and_needs_its_key() {
+        let error = model(&[("OPENROUTER_API_KEY", "  ")]).unwrap_err();
+        assert_eq!(error.code, ErrorCode::ConfigMissing);
+        assert!(error.message.starts_with("OPENROUTER_API_KEY is not set"), "{error}");
+        let config = model(&[("OPENROUTER_API_KEY", "k")]).unwrap();
+        assert_eq!(config.base_url.as_str(), OPENROUTER_BASE_URL);
+        assert_eq!(config.model, PRIMARY_MODEL);
+        assert_eq!(config.headers[0], ("HTTP-Referer", DEFAULT_APP_URL.to_owned()));
+    }
+
+    #[test]
+    fn a_loopback_server_needs_no_key_and_gets_no_openrouter_key() {
+        for url in ["http://127.0.0.1:11434/v1/", "http://localhost:1234/v1", "http://[::1]:8000/v1"] {
+            let config = model(&[("POLARIS_PRIMARY_BASE_URL", url), ("OPENROUTER_API_KEY", "k")]).unwrap();
+            assert!(config.api_key.is_none(), "{url}");
+            assert!(config.headers.is_empty());
+        }
+    }
+
+    #[test]
+    fn another_host_never_gets_the_openrouter_key() {
+        let error =
+            model(&[("POLARIS_PRIMARY_BASE_URL", "https://example.com/v1"), ("OPENROUTER_API_KEY", "k")])
+                .unwrap_err();
+        assert!(error.message.contains("POLARIS_PRIMARY_API_KEY"), "{error}");
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_refused_by_the_variables_name() {
+        for url in ["not a url", "ftp://h/v1", "https://user:pw@h/v1", "http://"] {
+            let error = model(&[("POLARIS_PRIMARY_BASE_URL", url)]).unwrap_err();
+            assert_eq!(error.code, ErrorCode::ConfigInvalid, "{url}");
+            assert!(error.message.starts_with("POLARIS_PRIMARY_BASE_URL "), "{error}");
+            assert!(!error.message.contains("pw"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_store_takes_the_public_url_when_there_is_no_own_one() {
+        let env = [
+            ("NEXT_PUBLIC_CONVEX_URL", "http://127.0.0.1:1"),
+            ("CONVEX_URL", ""),
+            ("POLARIS_CONVEX_INTERNAL_KEY", "k"),
+        ];
+        let config = StoreConfig::from_env(&env.into_iter().collect()).unwrap();
+        assert_eq!(config.url.as_str(), "http://127.0.0.1:1/");
+        let error = StoreConfig::from_env(&Env::default()).unwrap_err();
+        assert!(error.message.contains("CONVEX_URL"), "{error}");
+        let error =
+            StoreConfig::from_env(&[("CONVEX_URL", "http://127.0.0.1:1")].into_iter().collect()).unwrap_err();
+        assert!(error.message.starts_with("POLARIS_CONVEX_INTERNAL_KEY is not set"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let env = [("POLARIS_PRIMARY_API_KEY", "sk-canary")].into_iter().collect();
+        assert!(!format!("{:?}", ModelConfig::primary(&env)).contains("sk-canary"));
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_refused_by_name() {
+        let options =
+            RunOptions { limits: Limits { max_steps: 0, ..Limits::default() }, ..RunOptions::default() };
+        assert_eq!(options.check().unwrap_err().message, "options.limits.maxSteps must be at least 1");
+    }
+}

@@ -1,0 +1,362 @@
+//! What a run tells the outside while it works, and the queue it travels in.
+//!
+//! Pushing never waits and never fails: where events pile up, neighbouring deltas are merged, and
+//! none is dropped. The receiver pulls batches.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use ts_rs::TS;
+
+use crate::config::Deltas;
+use crate::error::ErrorCode;
+use crate::model::{FinishReason, Usage};
+
+/// How long text alone waits to be handed over when deltas are coalesced.
+pub const BATCH_INTERVAL: Duration = Duration::from_millis(100);
+/// From this many waiting events on, deltas are merged in every mode.
+const PILE: usize = 4_096;
+
+/// The status of a message in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageStatus {
+    /// A run works on it, or will.
+    Processing,
+    /// The answer is whole.
+    Completed,
+    /// The run ended with an error; the text is what there was.
+    Failed,
+    /// A person or the runner stopped it; the text is what there was.
+    Cancelled,
+}
+
+impl MessageStatus {
+    /// Whether nothing may change the message any more.
+    pub fn is_final(self) -> bool {
+        self != Self::Processing
+    }
+}
+
+/// Why a write of the message went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum WriteKind {
+    /// The interval had passed.
+    Timer,
+    /// A tool call begins or has ended.
+    Boundary,
+    /// The run is over.
+    Final,
+}
+
+/// Something that happened in a run. Times are milliseconds; `step` counts turns from 1.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A model is asked for a turn.
+    TurnStart {
+        /// The turn.
+        step: u32,
+        /// The model's name.
+        model: String,
+    },
+    /// The first text of the run has come.
+    FirstText {
+        /// Since the run began.
+        ms: f64,
+    },
+    /// Visible text.
+    Text {
+        /// What is new.
+        text: String,
+    },
+    /// Reasoning of the model; not part of the answer.
+    Reasoning {
+        /// What is new.
+        text: String,
+    },
+    /// A turn is asked again: text beyond `bytes` UTF-8 bytes of the answer no longer counts.
+    Reset {
+        /// The length of the text that stays, in UTF-8 bytes.
+        #[ts(type = "number")]
+        bytes: usize,
+    },
+    /// A turn failed and is asked again after a pause.
+    Retry {
+        /// The turn.
+        step: u32,
+        /// What went wrong.
+        code: ErrorCode,
+        /// The same as a sentence.
+        message: String,
+        /// The pause.
+        #[ts(type = "number")]
+        delay_ms: u64,
+    },
+    /// The model calls a tool.
+    ToolCall {
+        /// The turn.
+        step: u32,
+        /// The id under which the call is stored.
+        id: String,
+        /// The tool.
+        name: String,
+        /// Its arguments.
+        #[ts(type = "unknown")]
+        args: Value,
+    },
+    /// A tool has answered.
+    ToolResult {
+        /// The turn.
+        step: u32,
+        /// The id under which the call is stored.
+        id: String,
+        /// The tool.
+        name: String,
+        /// What the model gets to read.
+        result: String,
+        /// Whether the result tells of a failure.
+        is_error: bool,
+        /// How long it ran.
+        ms: f64,
+    },
+    /// A turn is over.
+    TurnEnd {
+        /// The turn.
+        step: u32,
+        /// Why it ended.
+        finish: FinishReason,
+        /// Its tokens, where the provider reports them.
+        usage: Option<Usage>,
+    },
+    /// A write of the message was acknowledged.
+    Write {
+        /// Why it went out.
+        kind: WriteKind,
+        /// UTF-8 bytes of text in it.
+        #[ts(type = "number")]
+        bytes: usize,
+        /// Its round trip.
+        ms: f64,
+    },
+    /// The interval between timer writes changed.
+    Pace {
+        /// The new interval.
+        #[ts(type = "number")]
+        interval_ms: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The message reached its final status.
+    Status {
+        /// Which.
+        status: MessageStatus,
+    },
+    /// A piece of work, for the trace of the run.
+    Span {
+        /// After the OpenTelemetry conventions for generative AI, e.g. `chat kimi-k2.5`.
+        name: String,
+        /// Begin, milliseconds since 1970.
+        start: f64,
+        /// End, milliseconds since 1970.
+        end: f64,
+        /// Attributes.
+        #[ts(type = "Record<string, string | number | boolean>")]
+        attributes: Value,
+        /// The error's code, if it failed.
+        error: Option<ErrorCode>,
+    },
+}
+
+impl Event {
+    /// Events that can wait for the next interval.
+    fn can_wait(&self) -> bool {
+        matches!(self, Self::Text { .. } | Self::Reasoning { .. } | Self::Write { .. } | Self::Span { .. })
+    }
+
+    /// Joins `next` to this event if both are deltas of one kind.
+    fn absorb(&mut self, next: &Event) -> bool {
+        match (self, next) {
+            (Self::Text { text }, Self::Text { text: more })
+            | (Self::Reasoning { text }, Self::Reasoning { text: more }) => {
+                text.push_str(more);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    urgent: bool,
+    closed: bool,
+    last_batch: Option<Instant>,
+}
+
+/// The queue of one run. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Events {
+    queue: Arc<Mutex<Queue>>,
+    changed: Arc<Notify>,
+    deltas: Deltas,
+}
+
+impl Events {
+    /// An empty queue.
+    pub fn new(deltas: Deltas) -> Self {
+        Self { queue: Arc::default(), changed: Arc::default(), deltas }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an event. Never waits.
+    pub fn push(&self, event: Event) {
+        let mut queue = self.lock();
+        if queue.closed {
+            return;
+        }
+        let merge = self.deltas == Deltas::Coalesced || queue.events.len() >= PILE;
+        let was_empty = queue.events.is_empty();
+        let urgent = !event.can_wait();
+        queue.urgent |= urgent;
+        let absorbed = merge && queue.events.back_mut().is_some_and(|last| last.absorb(&event));
+        if !absorbed {
+            queue.events.push_back(event);
+        }
+        drop(queue);
+        if was_empty || urgent {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Adds a text delta without building an event where it can be merged.
+    pub fn push_text(&self, delta: &str) {
+        let mut queue = self.lock();
+        if self.deltas == Deltas::Coalesced
+            && let Some(Event::Text { text }) = queue.events.back_mut()
+        {
+            text.push_str(delta);
+            return;
+        }
+        drop(queue);
+        self.push(Event::Text { text: delta.to_owned() });
+    }
+
+    /// No more events: the receiver gets what is left, then `None`.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// The next events, or `None` at the end. One receiver at a time.
+    pub async fn next_batch(&self) -> Option<Vec<Event>> {
+        loop {
+            let wait_until = {
+                let mut queue = self.lock();
+                let due = queue.last_batch.map_or_else(Instant::now, |at| at + BATCH_INTERVAL);
+                let ready =
+                    queue.closed || queue.urgent || self.deltas == Deltas::Each || due <= Instant::now();
+                if !queue.events.is_empty() && ready {
+                    queue.urgent = false;
+                    queue.last_batch = Some(Instant::now());
+                    return Some(std::mem::take(&mut queue.events).into());
+                }
+                if queue.closed {
+                    return None;
+                }
+                (!queue.events.is_empty()).then_some(due)
+            };
+            match wait_until {
+                None => self.changed.notified().await,
+                Some(due) => {
+                    tokio::select! {
+                        () = self.changed.notified() => {}
+                        () = tokio::time::sleep_until(due) => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Event {
+        Event::Text { text: text.to_owned() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn text_alone_comes_at_most_every_100_ms_and_whole() {
+        let events = Events::new(Deltas::Coalesced);
+        events.push(text("a"));
+        assert_eq!(events.next_batch().await, Some(vec![text("a")]), "the first text does not wait");
+        let start = Instant::now();
+        events.push(text("b"));
+        events.push_text("c");
+        assert_eq!(events.next_batch().await, Some(vec![text("bc")]));
+        assert_eq!(start.elapsed(), BATCH_INTERVAL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_urgent_event_takes_the_waiting_text_along() {
+        let events = Events::new(Deltas::Coalesced);
+        events.push(text("a"));
+        events.next_batch().await;
+        let start = Instant::now();
+        events.push(text("b"));
+        events.push(Event::Status { status: MessageStatus::Completed });
+        let batch = events.next_batch().await.unwrap();
+        assert_eq!((batch.len(), start.elapsed()), (2, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_delta_is_kept_apart_until_they_pile_up() {
+        let events = Events::new(Deltas::Each);
+        events.push(text("a"));
+        events.push_text("b");
+        assert_eq!(events.next_batch().await.unwrap().len(), 2);
+        for _ in 0..PILE * 2 {
+            events.push_text("x");
+        }
+        let batch = events.next_batch().await.unwrap();
+        assert_eq!(batch.len(), PILE);
+        let bytes: usize =
+            batch.iter().map(|e| if let Event::Text { text } = e { text.len() } else { 0 }).sum();
+        assert_eq!(bytes, PILE * 2, "none is dropped");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_close_the_rest_comes_and_then_the_end() {
+        let events = Events::new(Deltas::Coalesced);
+        events.push(text("a"));
+        events.close();
+        events.push(text("late"));
+        assert_eq!(events.next_batch().await, Some(vec![text("a")]));
+        assert_eq!(events.next_batch().await, None);
+        assert_eq!(events.next_batch().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_waiting_receiver_is_woken() {
+        let events = Events::new(Deltas::Coalesced);
+        let receiver = tokio::spawn({
+            let events = events.clone();
+            async move { events.next_batch().await }
+        });
+        tokio::task::yield_now().await;
+        events.close();
+        assert_eq!(receiver.await.unwrap(), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! Job `agent`: the loop without a store. Messages and, if wanted, a project's files come in the
+//! payload; text and changed files go out in the result.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+use ts_rs::TS;
+
+use super::{Collected, Context, RunResult};
+use crate::agent::{Agent, CallRecord, Output};
+use crate::config::ModelConfig;
+use crate::error::{CoreError, ErrorCode, Result};
+use crate::event::MessageStatus;
+use crate::model::ChatMessage;
+use crate::model::client::ModelClient;
+use crate::tool::registry::Registry;
+use crate::workspace::ProjectFiles;
+use crate::workspace::memory::MemoryFiles;
+use crate::workspace::path::normalise_file;
+
+/// The payload of job `agent`.
+#[derive(Debug, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgentPayload {
+    /// The conversation, oldest first; the last message is what is asked.
+    pub messages: Vec<AgentMessage>,
+    /// A project in memory, contents by path. Left out: no file tools are offered.
+    #[serde(default)]
+    #[ts(optional)]
+    pub files: Option<BTreeMap<String, String>>,
+}
+
+/// A message of the conversation.
+#[derive(Debug, Deserialize, TS)]
+#[serde(tag = "role", content = "content", rename_all = "lowercase")]
+pub enum AgentMessage {
+    /// Instructions; goes before the others.
+    System(String),
+    /// What the user said.
+    User(String),
+    /// What the model said.
+    Assistant(String),
+}
+
+impl Output for Collected {
+    fn text(&self, delta: &str) {
+        self.with(|text| text.push_str(delta));
+    }
+    fn reset_to(&self, bytes: usize) {
+        self.with(|text| text.truncate(bytes));
+    }
+    fn calls(&self, _calls: &[CallRecord]) {}
+    fn result(&self, _id: &str, _result: &str) {}
+}
+
+pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
+    let payload: AgentPayload = serde_path_to_error::deserialize(payload).map_err(|e| {
+        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
+    })?;
+    if payload.messages.is_empty() {
+        return Err(CoreError::new(ErrorCode::PayloadInvalid, "payload.messages is empty"));
+    }
+    let options = &context.options;
+    let files = payload.files.map(project).transpose()?;
+    let tools = match &files {
+        Some(files) => {
+            let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
+            Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
+        }
+        None => Registry::default(),
+    };
+    let tools = tools.only(options.tools.as_deref())?;
+    let mut messages = Vec::with_capacity(payload.messages.len() + 1);
+    if let Some(system) = &options.prompts.system {
+        messages.push(ChatMessage::System(system.load("options.prompts.system").await?));
+    }
+    messages.extend(payload.messages.into_iter().map(|message| match message {
+        AgentMessage::System(text) => ChatMessage::System(text),
+        AgentMessage::User(text) => ChatMessage::User(text),
+        AgentMessage::Assistant(text) => {
+            ChatMessage::Assistant { text, reasoning: None, tool_calls: Vec::new() }
+        }
+    }));
+    let model = ModelClient::new(ModelConfig::primary(&context.env)?, options.limits.clone())?;
+    let agent = Agent {
+        model: &model,
+        tools: &tools,
+        limits: &options.limits,
+        events: &context.events,
+        telemetry: &context.telemetry,
+        started: context.started,
+    };
+    let output = Collected::default();
+    let result = |status, text, steps, tool_calls, usage| RunResult {
+        status,
+        message_id: None,
+        text: Some(text),
+        files: files.as_ref().map(|files| files.snapshot()),
+        steps,
+        tool_calls,
+        usage,
+    };
+    match context.until_cancelled(agent.run(messages, &output)).await {
+        Ok(answer) => {
+            let answer = answer?;
+            Ok(result(MessageStatus::Completed, answer.text, answer.steps, answer.tool_calls, answer.usage))
+        }
+        Err(reason) => Err(super::process_message::stopped(reason)),
+    }
+}
+
+fn project(files: BTreeMap<String, String>) -> Result<Arc<MemoryFiles>> {
+    let files = files.into_iter().map(|(path, content)| match normalise_file(&path) {
+        Ok(path) => Ok((path, content)),
+        Err(error) => {
+            Err(CoreError::new(ErrorCode::PayloadInvalid, format!("payload.files[{path:?}]: {error}")))
+        }
+    });
+    Ok(Arc::new(MemoryFiles::new(files.collect::<Result<_>>()?)))
+}

@@ -1,0 +1,230 @@
+//! The jobs, and the handle by which a host starts one, pulls its events, stops it and learns how
+//! it ended. Everything of a run lives in its handle: when the handle is gone, so is the run.
+
+pub mod agent;
+pub mod process_message;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+use ts_rs::TS;
+
+use crate::cancel::{Cancel, CancelReason};
+use crate::config::{Env, RunOptions};
+use crate::error::{CoreError, ErrorCode, Result};
+use crate::event::{Event, Events, MessageStatus};
+use crate::model::Usage;
+use crate::telemetry::Telemetry;
+
+/// What to run.
+#[derive(Debug, Clone, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunSpec {
+    /// Which job.
+    pub job: JobName,
+    /// Its payload.
+    #[ts(type = "unknown")]
+    pub payload: Value,
+    /// How it behaves.
+    #[serde(default)]
+    #[ts(as = "Option<RunOptions>", optional)]
+    pub options: RunOptions,
+}
+
+impl RunSpec {
+    /// Reads a spec from JSON; an error names the field.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID`.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|e| CoreError::new(ErrorCode::ConfigInvalid, format!("{}: {}", e.path(), e.inner())))
+    }
+}
+
+/// The jobs of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobName {
+    /// Answers a message of a conversation in the store.
+    ProcessMessage,
+    /// The agent alone, without a store: messages in, answer out.
+    Agent,
+}
+
+/// How a run ended, if not by an error.
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RunResult {
+    /// The message's status; `completed` or `cancelled`.
+    pub status: MessageStatus,
+    /// The message, for jobs that have one.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// The answer's text, for jobs without a store.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The project's files, for jobs that got them in the payload.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<std::collections::BTreeMap<String, String>>,
+    /// Model turns.
+    pub steps: u32,
+    /// Tool calls.
+    pub tool_calls: u32,
+    /// Tokens.
+    pub usage: Usage,
+}
+
+/// What a job is given beside its payload.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) env: Env,
+    pub(crate) options: RunOptions,
+    pub(crate) cancel: Cancel,
+    pub(crate) events: Events,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) started: Instant,
+}
+
+impl Context {
+    /// Runs `body` until it ends or the run is asked to stop. A stopped body is dropped at once:
+    /// its sockets close and its tools end.
+    pub(crate) async fn until_cancelled<T>(&self, body: impl Future<Output = T>) -> Result<T, CancelReason> {
+        tokio::select! {
+            biased;
+            reason = self.cancel.cancelled() => Err(reason),
+            value = body => Ok(value),
+        }
+    }
+}
+
+type Outcome = Result<RunResult>;
+
+/// A run under way.
+#[derive(Debug)]
+pub struct Run {
+    events: Events,
+    cancel: Cancel,
+    telemetry: Telemetry,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.cancel.cancel(CancelReason::Dropped);
+    }
+}
+
+impl Run {
+    /// Starts `spec`. Must be called inside a tokio runtime; returns at once.
+    pub fn start(spec: RunSpec, env: Env) -> Self {
+        let events = Events::new(spec.options.deltas);
+        let telemetry = Telemetry::new(events.clone());
+        let cancel = Cancel::new();
+        let (sender, outcome) = watch::channel(None);
+        let context = Context {
+            env,
+            options: spec.options,
+            cancel: cancel.clone(),
+            events: events.clone(),
+            telemetry: telemetry.clone(),
+            started: Instant::now(),
+        };
+        let end = Ending { events: events.clone(), sender: Some(sender) };
+        tokio::spawn(async move {
+            let body = async {
+                context.options.check()?;
+                match spec.job {
+                    JobName::ProcessMessage => process_message::run(&context, spec.payload).await,
+                    JobName::Agent => agent::run(&context, spec.payload).await,
+                }
+            };
+            // A panic ends this run only, with a report; the process and its other runs go on.
+            let outcome = std::panic::AssertUnwindSafe(body).catch_unwind().await.unwrap_or_else(|panic| {
+                let text = panic
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_default();
+                Err(CoreError::new(ErrorCode::Internal, format!("the core panicked: {text}")))
+            });
+            match &outcome {
+                Ok(result) => context.events.push(Event::Status { status: result.status }),
+                Err(error) => context.telemetry.error("run", error),
+            }
+            end.done(outcome);
+        });
+        Self { events, cancel, telemetry, outcome }
+    }
+
+    /// The next events, or `None` once there will be no more.
+    pub async fn next_batch(&self) -> Option<Vec<Event>> {
+        self.events.next_batch().await
+    }
+
+    /// Asks the run to stop. The first reason counts; after the end it does nothing.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.cancel.cancel(reason);
+    }
+
+    /// How the run ended.
+    ///
+    /// # Errors
+    /// What it ended with.
+    pub async fn result(&self) -> Outcome {
+        let mut outcome = self.outcome.clone();
+        match outcome.wait_for(Option::is_some).await {
+            Ok(value) => value.clone().unwrap_or_else(|| Err(lost())),
+            Err(_) => Err(lost()),
+        }
+    }
+
+    /// What is known about the way to a failure.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+}
+
+fn lost() -> CoreError {
+    CoreError::new(ErrorCode::Internal, "the run ended without a result")
+}
+
+/// Closes the run's channels however the task ends, even if the runtime drops it.
+struct Ending {
+    events: Events,
+    sender: Option<watch::Sender<Option<Outcome>>>,
+}
+
+impl Ending {
+    fn done(mut self, outcome: Outcome) {
+        if let Some(sender) = self.sender.take() {
+            sender.send_replace(Some(outcome));
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        drop(self.sender.take());
+        self.events.close();
+    }
+}
+
+/// Holds values behind a lock for outputs that collect.
+#[derive(Debug, Default)]
+pub(crate) struct Collected(Arc<Mutex<String>>);
+
+impl Collected {
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut String) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,200 @@
+//! Job `process-message`: answers one message of a conversation.
+//!
+//! The message is `processing` when this begins and has exactly one final status when the last
+//! attempt has ended. An attempt that the runner will repeat leaves it `processing`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use ts_rs::TS;
+
+use super::{Context, RunResult};
+use crate::agent::{Agent, CallRecord, Output};
+use crate::cancel::CancelReason;
+use crate::config::{ModelConfig, Prompt, StoreConfig};
+use crate::error::{CoreError, ErrorCode, Result};
+use crate::event::MessageStatus;
+use crate::model::client::ModelClient;
+use crate::model::{ChatMessage, Usage};
+use crate::store::convex::Convex;
+use crate::store::functions::{FileStore, MessageStore, Role, StoredCall};
+use crate::store::writer::StreamWriter;
+use crate::tool::registry::Registry;
+use crate::workspace::ProjectFiles;
+use crate::workspace::convex::ConvexFiles;
+
+/// The system prompt that is used when the host names no other.
+pub const SYSTEM_PROMPT: &str = include_str!("../../../../prompts/process-message.md");
+
+/// What a person reads when a run failed before there was any text.
+pub const FAILURE_TEXT: &str = "I'm sorry, an error occurred while I was processing your request. Please let me know what else you need.";
+
+/// How long a run that is asked to stop may take to record its end. The runner kills the worker
+/// some seconds later.
+const STOP_BUDGET: Duration = Duration::from_secs(3);
+
+/// The payload of job `process-message`.
+#[derive(Debug, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessMessagePayload {
+    /// The assistant message to fill.
+    pub message_id: String,
+}
+
+impl Output for StreamWriter {
+    fn text(&self, delta: &str) {
+        self.push(delta);
+    }
+    fn reset_to(&self, bytes: usize) {
+        StreamWriter::reset_to(self, bytes);
+    }
+    fn calls(&self, calls: &[CallRecord]) {
+        StreamWriter::calls(
+            self,
+            calls.iter().map(|call| StoredCall {
+                id: call.id.clone(),
+                name: call.name.clone(),
+                args: call.shown_args(),
+                result: None,
+            }),
+        );
+    }
+    fn result(&self, id: &str, result: &str) {
+        StreamWriter::result(self, id, json!(result));
+    }
+}
+
+/// The error of a run that was asked to stop.
+pub(super) fn stopped(reason: CancelReason) -> CoreError {
+    match reason {
+        CancelReason::Timeout => {
+            CoreError::new(ErrorCode::RunTimeout, "the run passed the runner's time limit")
+        }
+        CancelReason::Cancelled | CancelReason::Superseded | CancelReason::Dropped => {
+            CoreError::new(ErrorCode::Cancelled, "the run was cancelled")
+        }
+    }
+}
+
+pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
+    let payload: ProcessMessagePayload = serde_path_to_error::deserialize(payload).map_err(|e| {
+        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
+    })?;
+    let convex = Convex::new(StoreConfig::from_env(&context.env)?)?;
+    let store = MessageStore::new(convex, payload.message_id.clone());
+    let result = |status, steps, tool_calls, usage| RunResult {
+        status,
+        message_id: Some(payload.message_id.clone()),
+        text: None,
+        files: None,
+        steps,
+        tool_calls,
+        usage,
+    };
+    let begin = store.begin(context.options.run_id.as_deref(), context.options.attempt.number);
+    let begun = match context.until_cancelled(begin).await {
+        Ok(begun) => begun?,
+        Err(reason) => {
+            end_stopped(&store, "", reason).await;
+            return Err(stopped(reason));
+        }
+    };
+    if begun.state != "run" {
+        context.telemetry.breadcrumb("run", "nothing to do", json!({ "status": begun.status }));
+        return Ok(result(begun.status, 0, 0, Usage::default()));
+    }
+    let writer = StreamWriter::spawn(store.clone(), context.events.clone());
+    let body = async {
+        tokio::select! {
+            answer = answer(context, &store, &begun.project_id, &writer) => answer.map(Ok),
+            interrupted = writer.interrupted() => interrupted.map(Err),
+        }
+    };
+    match context.until_cancelled(body).await {
+        Ok(Ok(Ok(answer))) => {
+            let status = match context.until_cancelled(writer.finish(MessageStatus::Completed)).await {
+                Ok(status) => status?,
+                Err(reason) => {
+                    let text = writer.text();
+                    drop(writer);
+                    end_stopped(&store, &text, reason).await;
+                    return Err(stopped(reason));
+                }
+            };
+            Ok(result(status, answer.steps, answer.tool_calls, answer.usage))
+        }
+        // Somebody else gave the message its final status: there is nothing left to do or to write.
+        Ok(Ok(Err(status))) => Ok(result(status, 0, 0, Usage::default())),
+        Ok(Err(error)) => {
+            if error.retryable() && !context.options.attempt.is_last() {
+                return Err(error);
+            }
+            if writer.text().is_empty() {
+                writer.push(FAILURE_TEXT);
+            }
+            if let Err(store_error) = writer.finish(MessageStatus::Failed).await {
+                context.telemetry.error("store", &store_error);
+            }
+            Err(error)
+        }
+        Err(reason) => {
+            let text = writer.text();
+            // Dropped first: nothing of this run may be written after its final status.
+            drop(writer);
+            end_stopped(&store, &text, reason).await;
+            Err(stopped(reason))
+        }
+    }
+}
+
+/// Records the end of a run that was asked to stop, unless the message has a final status already.
+async fn end_stopped(store: &MessageStore, text: &str, reason: CancelReason) {
+    let end = async {
+        if store.status().await.ok().flatten() != Some(MessageStatus::Processing) {
+            return;
+        }
+        let _ = match reason {
+            CancelReason::Cancelled => store.cancel(text).await,
+            CancelReason::Timeout => {
+                store.finish(if text.is_empty() { FAILURE_TEXT } else { text }, MessageStatus::Failed).await
+            }
+            CancelReason::Superseded | CancelReason::Dropped => return,
+        };
+    };
+    // What is not recorded in time is found by the check of dead runs.
+    let _ = tokio::time::timeout(STOP_BUDGET, end).await;
+}
+
+async fn answer(
+    context: &Context,
+    store: &MessageStore,
+    project_id: &str,
+    writer: &StreamWriter,
+) -> Result<crate::agent::Answer> {
+    let options = &context.options;
+    let files: Arc<dyn ProjectFiles> =
+        Arc::new(ConvexFiles::new(FileStore::new(store.convex().clone(), project_id)));
+    let tools = Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
+        .only(options.tools.as_deref())?;
+    let model = ModelClient::new(ModelConfig::primary(&context.env)?, options.limits.clone())?;
+    let default = Prompt::Text(SYSTEM_PROMPT.to_owned());
+    let system = options.prompts.system.as_ref().unwrap_or(&default).load("options.prompts.system").await?;
+    let mut messages = vec![ChatMessage::System(system)];
+    messages.extend(store.history().await?.into_iter().map(|message| match message.role {
+        Role::User => ChatMessage::User(message.content),
+        Role::Assistant => {
+            ChatMessage::Assistant { text: message.content, reasoning: None, tool_calls: Vec::new() }
+        }
+    }));
+    let agent = Agent {
+        model: &model,
+        tools: &tools,
+        limits: &options.limits,
+        events: &context.events,
+        telemetry: &context.telemetry,
+        started: context.started,
+    };
+    agent.run(messages, writer).await
+}

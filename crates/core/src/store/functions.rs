@@ -1,0 +1,277 @@
+//! The server functions of `app/convex/system.ts`, one typed call each. Which of them may be
+//! repeated is said here: all are idempotent by key or write the whole value, except the streamed
+//! text, where the newest text replaces a lost write.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::convex::{Convex, Function, Kind, Repeat};
+use crate::error::Result;
+use crate::event::MessageStatus;
+use crate::workspace::{Entry, Listing, Structure};
+
+const fn query(path: &'static str) -> Function {
+    Function { path, kind: Kind::Query, repeat: Repeat::Safe }
+}
+
+const fn mutation(path: &'static str, repeat: Repeat) -> Function {
+    Function { path, kind: Kind::Mutation, repeat }
+}
+
+const BEGIN_MESSAGE: Function = mutation("system:beginMessage", Repeat::Safe);
+const GET_MESSAGE: Function = query("system:getMessageById");
+const GET_CONTEXT: Function = query("system:getMessageContext");
+const STREAM_CONTENT: Function = mutation("system:streamMessageContent", Repeat::Never);
+const UPDATE_CONTENT: Function = mutation("system:updateMessageContent", Repeat::Safe);
+const CANCEL_MESSAGE: Function = mutation("system:cancelMessage", Repeat::Safe);
+const SAVE_TOOL_CALLS: Function = mutation("system:saveToolCalls", Repeat::Safe);
+const APPEND_EVENT: Function = mutation("system:appendGenerationEvent", Repeat::Safe);
+const READ_FILE: Function = query("system:readFileByPath");
+const WRITE_FILE: Function = mutation("system:writeFileByPath", Repeat::Safe);
+const DELETE_FILE: Function = mutation("system:deleteFileByPath", Repeat::Never);
+const LIST_FILES: Function = query("system:listFilesByPath");
+const STRUCTURE: Function = query("system:getProjectStructure");
+
+/// Every function that the core calls; the contract test compares them with the deployment's.
+pub const ALL: [Function; 13] = [
+    BEGIN_MESSAGE,
+    GET_MESSAGE,
+    GET_CONTEXT,
+    STREAM_CONTENT,
+    UPDATE_CONTENT,
+    CANCEL_MESSAGE,
+    SAVE_TOOL_CALLS,
+    APPEND_EVENT,
+    READ_FILE,
+    WRITE_FILE,
+    DELETE_FILE,
+    LIST_FILES,
+    STRUCTURE,
+];
+
+/// What a write of a message answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Written {
+    /// The status after it.
+    pub status: MessageStatus,
+    /// `false`: the status was final before, and nothing was changed.
+    pub applied: bool,
+}
+
+/// Whether a run may work on a message.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    /// `run`, or anything else if there is nothing to do.
+    pub state: String,
+    /// The message's status.
+    pub status: MessageStatus,
+    /// Its project.
+    pub project_id: String,
+}
+
+/// A message of the conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HistoryMessage {
+    /// Who said it.
+    pub role: Role,
+    /// The text.
+    pub content: String,
+}
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// A tool call as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StoredCall {
+    /// Unique within the message.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// Its arguments.
+    pub args: Value,
+    /// Its result, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+/// The functions around one message.
+#[derive(Debug, Clone)]
+pub struct MessageStore {
+    convex: Convex,
+    message_id: String,
+}
+
+impl MessageStore {
+    /// The functions for the message `message_id`.
+    pub fn new(convex: Convex, message_id: impl Into<String>) -> Self {
+        Self { convex, message_id: message_id.into() }
+    }
+
+    /// The deployment behind it.
+    pub fn convex(&self) -> &Convex {
+        &self.convex
+    }
+
+    /// Begins an attempt: stores the run's id, clears what an earlier attempt left.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `NOT_AN_ASSISTANT_MESSAGE`, `STORE_*`.
+    pub async fn begin(&self, run_id: Option<&str>, attempt: u32) -> Result<Begun> {
+        let mut args = json!({ "messageId": self.message_id, "attempt": attempt });
+        if let Some(run_id) = run_id {
+            args["runId"] = json!(run_id);
+        }
+        self.convex.call(BEGIN_MESSAGE, args).await
+    }
+
+    /// The message's status; `None` if it is gone.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn status(&self) -> Result<Option<MessageStatus>> {
+        #[derive(Deserialize)]
+        struct Message {
+            #[serde(default)]
+            status: Option<MessageStatus>,
+        }
+        let message: Option<Message> =
+            self.convex.call(GET_MESSAGE, json!({ "messageId": self.message_id })).await?;
+        Ok(message.map(|m| m.status.unwrap_or(MessageStatus::Completed)))
+    }
+
+    /// The conversation before the message, oldest first.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `PROJECT_NOT_FOUND`, `STORE_*`.
+    pub async fn history(&self) -> Result<Vec<HistoryMessage>> {
+        #[derive(Deserialize)]
+        struct Context {
+            messages: Vec<HistoryMessage>,
+        }
+        let context: Context = self.convex.call(GET_CONTEXT, json!({ "messageId": self.message_id })).await?;
+        Ok(context.messages)
+    }
+
+    /// Replaces the text while the message is being written.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `STORE_*`.
+    pub async fn stream(&self, content: &str) -> Result<Written> {
+        self.convex.call(STREAM_CONTENT, json!({ "messageId": self.message_id, "content": content })).await
+    }
+
+    /// Sets the final text and status.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `STORE_*`.
+    pub async fn finish(&self, content: &str, status: MessageStatus) -> Result<Written> {
+        let args = json!({ "messageId": self.message_id, "content": content, "status": status });
+        self.convex.call(UPDATE_CONTENT, args).await
+    }
+
+    /// Sets the status `cancelled` and keeps the text that there is.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `STORE_*`.
+    pub async fn cancel(&self, content: &str) -> Result<Written> {
+        self.convex.call(CANCEL_MESSAGE, json!({ "messageId": self.message_id, "content": content })).await
+    }
+
+    /// Adds or completes tool calls, by id, together with the text before them.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `STORE_*`.
+    pub async fn save_calls(&self, content: &str, calls: &[StoredCall]) -> Result<Written> {
+        let args = json!({ "messageId": self.message_id, "content": content, "toolCalls": calls });
+        self.convex.call(SAVE_TOOL_CALLS, args).await
+    }
+}
+
+/// The functions around one project's files.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    convex: Convex,
+    project_id: String,
+}
+
+impl FileStore {
+    /// The functions for the project `project_id`.
+    pub fn new(convex: Convex, project_id: impl Into<String>) -> Self {
+        Self { convex, project_id: project_id.into() }
+    }
+
+    fn at(&self, path: &str) -> Value {
+        json!({ "projectId": self.project_id, "path": path })
+    }
+
+    /// What stands at `path`.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn read(&self, path: &str) -> Result<Option<Entry>> {
+        self.convex.call(READ_FILE, self.at(path)).await
+    }
+
+    /// Creates or replaces a file.
+    ///
+    /// # Errors
+    /// `STORE_*`; a refusal is `STORE_FUNCTION_FAILED` with the function's own code as cause.
+    pub async fn write(&self, path: &str, content: &str) -> Result<()> {
+        let mut args = self.at(path);
+        args["content"] = json!(content);
+        self.convex.call::<Value>(WRITE_FILE, args).await.map(drop)
+    }
+
+    /// Deletes a file or folder.
+    ///
+    /// # Errors
+    /// As [`FileStore::write`].
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        self.convex.call::<Value>(DELETE_FILE, self.at(path)).await.map(drop)
+    }
+
+    /// One level of a folder.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn list(&self, path: &str) -> Result<Option<Listing>> {
+        self.convex.call(LIST_FILES, self.at(path)).await
+    }
+
+    /// All paths.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn structure(&self) -> Result<Structure> {
+        self.convex.call(STRUCTURE, json!({ "projectId": self.project_id })).await
+    }
+
+    /// Adds a line to the project's log; `created_at` (ms since 1970) is its key.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn append_event(
+        &self,
+        message: &str,
+        path: &str,
+        preview: Option<&str>,
+        created_at: f64,
+    ) -> Result<()> {
+        let mut args = json!({
+            "projectId": self.project_id, "type": "file", "message": message, "filePath": path, "createdAt": created_at,
+        });
+        if let Some(preview) = preview {
+            args["preview"] = json!(preview);
+        }
+        self.convex.call::<Value>(APPEND_EVENT, args).await.map(drop)
+    }
+}

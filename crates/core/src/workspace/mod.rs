@@ -1,0 +1,96 @@
+//! The files of a project as tools see them. Where they live is behind [`ProjectFiles`]: the store
+//! ([`convex`]) or memory ([`memory`], for hosts without a store).
+
+pub mod convex;
+pub mod memory;
+pub mod path;
+
+use futures::future::BoxFuture;
+use serde::Deserialize;
+
+use crate::error::CoreError;
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Entry {
+    /// A text file.
+    File {
+        /// Its text.
+        content: String,
+    },
+    /// A folder.
+    Folder,
+    /// A file without text.
+    Binary,
+}
+
+/// One line of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// Whether it is a folder.
+    #[serde(rename = "type")]
+    pub kind: EntryKind,
+}
+
+/// File or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// A file, text or binary.
+    File,
+    /// A folder.
+    Folder,
+}
+
+/// What stands at a path that should be a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Listing {
+    /// The entries of the folder, folders first, then by name.
+    Folder {
+        /// One level.
+        entries: Vec<Listed>,
+    },
+    /// It is a file.
+    File,
+}
+
+/// All paths of a project.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Structure {
+    /// Files, sorted by UTF-16 code units.
+    pub files: Vec<String>,
+    /// Folders without anything in them.
+    pub empty_folders: Vec<String>,
+}
+
+/// Why a file operation failed: something the model can correct, or an error that ends the run.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The project does not allow it; the text says why.
+    #[error("{0}")]
+    Refused(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] CoreError),
+}
+
+/// The files of one project. Paths are normalised (see [`path`]).
+pub trait ProjectFiles: Send + Sync {
+    /// What stands at `path`; `None` if nothing does.
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Entry>, FileError>>;
+    /// Creates or replaces a text file; folders are made.
+    fn write<'a>(&'a self, path: &'a str, content: &'a str) -> BoxFuture<'a, Result<(), FileError>>;
+    /// Deletes a file, or a folder with all that is in it.
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), FileError>>;
+    /// One level of the folder `path`; `None` if nothing stands there.
+    fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>>;
+    /// All paths.
+    fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>>;
+    /// Tells the project's log that a tool changed a file. Never fails.
+    fn note<'a>(&'a self, message: &'a str, path: &'a str, preview: Option<&'a str>) -> BoxFuture<'a, ()>;
+}

@@ -1,0 +1,169 @@
+//! The server functions of the store, in memory, with a log of every call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::http::{Reply, Server};
+
+pub const INTERNAL_KEY: &str = "internal-key-of-the-test";
+pub const MESSAGE: &str = "message1";
+
+/// One call as it arrived.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub at: Instant,
+    pub name: String,
+    pub args: Value,
+    /// The status of the message before the call.
+    pub status_before: String,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub status: String,
+    pub content: String,
+    pub tool_calls: Vec<Value>,
+    pub run_id: Value,
+    pub history: Vec<Value>,
+    pub files: BTreeMap<String, String>,
+    pub log: Vec<Call>,
+    /// Before each mutation's answer.
+    pub latency: Duration,
+    /// What the next calls of a function get instead of an answer.
+    pub faults: Vec<(String, Reply)>,
+}
+
+pub struct Store {
+    pub server: Server,
+    pub state: Arc<Mutex<State>>,
+}
+
+impl Store {
+    pub async fn start(user: &str) -> Self {
+        let state = Arc::new(Mutex::new(State {
+            status: "processing".to_owned(),
+            history: vec![json!({ "role": "user", "content": user })],
+            ..State::default()
+        }));
+        let server = Server::start({
+            let state = Arc::clone(&state);
+            move |request| {
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                state.lock().unwrap().handle(&body)
+            }
+        })
+        .await;
+        Self { server, state }
+    }
+
+    pub fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.state.lock().unwrap())
+    }
+
+    /// The calls of one function.
+    pub fn calls(&self, name: &str) -> Vec<Call> {
+        self.with(|s| s.log.iter().filter(|call| call.name == name).cloned().collect())
+    }
+}
+
+fn ok(value: Value) -> Reply {
+    Reply::json(200, json!({ "status": "success", "value": value }))
+}
+
+fn refused(code: &str, message: &str) -> Reply {
+    let data = json!({ "code": code, "message": message });
+    Reply::json(
+        200,
+        json!({ "status": "error", "errorMessage": "[Request ID: 1] Server Error", "errorData": data }),
+    )
+}
+
+impl State {
+    fn written(&self, applied: bool) -> Reply {
+        Reply::After(self.latency, Box::new(ok(json!({ "status": self.status, "applied": applied }))))
+    }
+
+    fn handle(&mut self, body: &Value) -> Reply {
+        let name = body["path"].as_str().unwrap().strip_prefix("system:").unwrap().to_owned();
+        let args = body["args"][0].clone();
+        assert_eq!(body["format"], "convex_encoded_json");
+        if args["internalKey"] != INTERNAL_KEY {
+            return refused("INVALID_INTERNAL_KEY", "Invalid internal key");
+        }
+        self.log.push(Call {
+            at: Instant::now(),
+            name: name.clone(),
+            args: args.clone(),
+            status_before: self.status.clone(),
+        });
+        if let Some(at) = self.faults.iter().position(|(function, _)| *function == name) {
+            return self.faults.remove(at).1;
+        }
+        if args.get("messageId").is_some_and(|id| id != MESSAGE) {
+            return refused("MESSAGE_NOT_FOUND", "Message not found");
+        }
+        let path = args["path"].as_str().unwrap_or_default().to_owned();
+        let is_final = self.status != "processing";
+        let content = args["content"].as_str();
+        match name.as_str() {
+            "beginMessage" => {
+                if !is_final {
+                    self.run_id = args["runId"].clone();
+                    self.content.clear();
+                    self.tool_calls.clear();
+                }
+                let state = if is_final { "final" } else { "run" };
+                ok(
+                    json!({ "state": state, "status": self.status, "projectId": "p1", "conversationId": "c1" }),
+                )
+            }
+            "getMessageById" => ok(json!({ "_id": MESSAGE, "status": self.status, "content": self.content })),
+            "getMessageContext" => {
+                ok(json!({ "projectId": "p1", "conversationId": "c1", "messages": self.history }))
+            }
+            _ if is_final && args.get("messageId").is_some() => self.written(false),
+            "streamMessageContent" => {
+                self.content = content.unwrap().to_owned();
+                self.written(true)
+            }
+            "updateMessageContent" => {
+                self.content = content.unwrap().to_owned();
+                self.status = args["status"].as_str().unwrap().to_owned();
+                self.written(true)
+            }
+            "cancelMessage" => {
+                self.content = content.unwrap().to_owned();
+                self.status = "cancelled".to_owned();
+                self.written(true)
+            }
+            "saveToolCalls" => {
+                self.content = content.unwrap().to_owned();
+                for call in args["toolCalls"].as_array().unwrap() {
+                    match self.tool_calls.iter_mut().find(|known| known["id"] == call["id"]) {
+                        Some(known) => *known = call.clone(),
+                        None => self.tool_calls.push(call.clone()),
+                    }
+                }
+                self.written(true)
+            }
+            "appendGenerationEvent" => ok(Value::Null),
+            "readFileByPath" => ok(match self.files.get(&path) {
+                Some(content) => json!({ "kind": "file", "content": content, "updatedAt": 1 }),
+                None => Value::Null,
+            }),
+            "writeFileByPath" if path == "folder" => refused("IS_A_FOLDER", "folder is a folder"),
+            "writeFileByPath" => {
+                self.files.insert(path, content.unwrap().to_owned());
+                ok(Value::Null)
+            }
+            "listFilesByPath" => ok(json!({ "kind": "folder", "entries": [] })),
+            "getProjectStructure" => {
+                ok(json!({ "files": self.files.keys().collect::<Vec<_>>(), "emptyFolders": [] }))
+            }
+            other => panic!("no such function: {other}"),
+        }
+    }
+}

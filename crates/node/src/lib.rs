@@ -1,0 +1,19 @@
+//! The Node addon: what `npm/src` calls. Glue only: it starts runs of `polaris-core`, hands over
+//! their events as JSON, and turns their errors into JavaScript errors on the JavaScript thread.
+//!
+//! Rules of the bridge: strings of JSON cross it, not object trees; the other side pulls, nothing
+//! is called back; every export catches panics; nothing here waits on the JavaScript thread; all
+//! state belongs to one run, because the process may go on to the next one.
+
+mod error;
+pub mod live;
+pub mod run;
+mod runtime;
+
+use napi_derive::napi;
+
+/// The version of this addon; the loader refuses one that is not the package's.
+#[napi(catch_unwind)]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
