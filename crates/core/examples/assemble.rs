@@ -1,25 +1,22 @@
 //! Prints what one recorded stream says, as JSON:
-//! `cargo run -p polaris-core --example assemble -- --api openai-chat FILE`.
+//! `cargo run -p polaris-core --example assemble -- --api openai-chat|anthropic FILE`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
+use polaris_core::config::Protocol;
 use polaris_core::model::{Turn, replay};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [flag, api, file] = arguments.as_slice() else {
-        eprintln!("usage: assemble --api openai-chat FILE");
-        return ExitCode::from(2);
+        return usage();
     };
-    if flag != "--api" || api != "openai-chat" {
-        eprintln!("this version reads --api openai-chat");
-        return ExitCode::from(2);
-    }
+    let Some(protocol) = Protocol::from_name(api).filter(|_| flag == "--api") else { return usage() };
     let turn = std::fs::read(file)
         .map_err(|e| e.to_string())
-        .and_then(|bytes| replay(&[&bytes]).map_err(|e| e.to_string()));
+        .and_then(|bytes| replay(protocol, &[&bytes]).map_err(|e| e.to_string()));
     match turn {
         Ok(turn) => {
             println!("{:#}", describe(&turn));
@@ -32,6 +29,11 @@ fn main() -> ExitCode {
     }
 }
 
+fn usage() -> ExitCode {
+    eprintln!("usage: assemble --api openai-chat|anthropic FILE");
+    ExitCode::from(2)
+}
+
 fn describe(turn: &Turn) -> Value {
     let calls = turn.tool_calls.iter().map(|call| match &call.args {
         Some(args) => json!({ "id": call.id, "name": call.name, "args": args }),
@@ -39,7 +41,7 @@ fn describe(turn: &Turn) -> Value {
     });
     json!({
         "text": turn.text,
-        "reasoning": Some(&turn.reasoning).filter(|r| !r.is_empty()),
+        "reasoning": turn.reasoning.as_ref().map(|r| &r.text).filter(|t| !t.is_empty()),
         "toolCalls": calls.collect::<Vec<_>>(),
         "finishReason": turn.finish,
         "finishReasonRaw": turn.finish_raw,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use ts_rs::TS;
 use url::Url;
 
@@ -81,6 +82,28 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// Which wire protocol a provider speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// OpenAI-compatible chat completions.
+    #[default]
+    OpenaiChat,
+    /// Anthropic Messages.
+    Anthropic,
+}
+
+impl Protocol {
+    /// The names as configuration spells them.
+    pub const NAMES: [(&'static str, Protocol); 2] =
+        [("openai-chat", Protocol::OpenaiChat), ("anthropic", Protocol::Anthropic)];
+
+    /// The protocol called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, protocol)| protocol)
+    }
+}
+
 /// Where a model answers, and how it is addressed.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
@@ -90,8 +113,12 @@ pub struct ModelConfig {
     pub model: String,
     /// The bearer key; `None` for a loopback server.
     pub api_key: Option<Secret>,
+    /// The wire protocol.
+    pub protocol: Protocol,
     /// Headers beyond the protocol's own, e.g. OpenRouter's attribution.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
+    /// Fields of the request body beyond the protocol's own.
+    pub body: Map<String, Value>,
 }
 
 impl ModelConfig {
@@ -102,14 +129,16 @@ impl ModelConfig {
     pub fn primary(env: &Env) -> Result<Self> {
         let base = env.get("POLARIS_PRIMARY_BASE_URL");
         let base_url = parse_url("POLARIS_PRIMARY_BASE_URL", base.unwrap_or(OPENROUTER_BASE_URL))?;
-        if let Some(protocol) = env.get("POLARIS_PRIMARY_PROTOCOL")
-            && protocol != "openai-chat"
-        {
-            return Err(CoreError::new(
-                ErrorCode::ConfigInvalid,
-                format!("POLARIS_PRIMARY_PROTOCOL is {protocol:?}: this version speaks \"openai-chat\""),
-            ));
-        }
+        let protocol = match env.get("POLARIS_PRIMARY_PROTOCOL") {
+            None => Protocol::default(),
+            Some(name) => Protocol::from_name(name).ok_or_else(|| {
+                let known = Protocol::NAMES.map(|(name, _)| name).join(" or ");
+                CoreError::new(
+                    ErrorCode::ConfigInvalid,
+                    format!("POLARIS_PRIMARY_PROTOCOL is {name:?}: use {known}"),
+                )
+            })?,
+        };
         // A provider's key goes to that provider only: OpenRouter's never to another host.
         let is_openrouter = base_url.host_str() == Some("openrouter.ai");
         let key = env
@@ -131,12 +160,15 @@ impl ModelConfig {
         };
         let headers = if is_openrouter {
             let app_url = env.get("NEXT_PUBLIC_APP_URL").unwrap_or(DEFAULT_APP_URL);
-            vec![("HTTP-Referer", app_url.to_owned()), ("X-Title", APP_TITLE.to_owned())]
+            vec![
+                ("HTTP-Referer".to_owned(), app_url.to_owned()),
+                ("X-Title".to_owned(), APP_TITLE.to_owned()),
+            ]
         } else {
             Vec::new()
         };
         let model = env.get("POLARIS_PRIMARY_MODEL").unwrap_or(PRIMARY_MODEL).to_owned();
-        Ok(Self { base_url, model, api_key, headers })
+        Ok(Self { base_url, model, api_key, protocol, headers, body: Map::new() })
     }
 }
 
@@ -422,7 +454,7 @@ mod tests {
         let config = model(&[("OPENROUTER_API_KEY", "k")]).unwrap();
         assert_eq!(config.base_url.as_str(), OPENROUTER_BASE_URL);
         assert_eq!(config.model, PRIMARY_MODEL);
-        assert_eq!(config.headers[0], ("HTTP-Referer", DEFAULT_APP_URL.to_owned()));
+        assert_eq!(config.headers[0], ("HTTP-Referer".to_owned(), DEFAULT_APP_URL.to_owned()));
     }
 
     #[test]

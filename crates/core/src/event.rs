@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -15,7 +15,6 @@ use ts_rs::TS;
 
 use crate::config::Deltas;
 use crate::error::ErrorCode;
-use crate::model::{FinishReason, Usage};
 
 /// How long text alone waits to be handed over when deltas are coalesced.
 pub const BATCH_INTERVAL: Duration = Duration::from_millis(100);
@@ -23,7 +22,7 @@ pub const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 const PILE: usize = 4_096;
 
 /// The status of a message in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageStatus {
     /// A run works on it, or will.
@@ -40,6 +39,56 @@ impl MessageStatus {
     /// Whether nothing may change the message any more.
     pub fn is_final(self) -> bool {
         self != Self::Processing
+    }
+}
+
+/// Why a turn ended, in one vocabulary for all providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum FinishReason {
+    /// The model was done.
+    Stop,
+    /// The model wants tools to run.
+    ToolCalls,
+    /// The output token limit cut it.
+    Length,
+    /// The provider withheld the rest.
+    ContentFilter,
+    /// A reason that this version does not know.
+    Other,
+}
+
+/// Tokens of a turn, as far as the provider reports them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Tokens of the request.
+    #[ts(type = "number")]
+    pub input: u64,
+    /// Tokens of the answer, reasoning included.
+    #[ts(type = "number")]
+    pub output: u64,
+    /// Of `input`: read from the provider's cache.
+    #[ts(type = "number")]
+    pub cached: u64,
+    /// Of `input`: written to the provider's cache.
+    #[ts(type = "number")]
+    pub cache_write: u64,
+    /// Of `output`: reasoning.
+    #[ts(type = "number")]
+    pub reasoning: u64,
+    /// Cost in the provider's currency (OpenRouter: US dollars); 0 where it is not reported.
+    pub cost: f64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input += other.input;
+        self.output += other.output;
+        self.cached += other.cached;
+        self.cache_write += other.cache_write;
+        self.reasoning += other.reasoning;
+        self.cost += other.cost;
     }
 }
 

@@ -154,7 +154,6 @@ impl Agent<'_> {
             answer.tool_calls += u32::try_from(turn.tool_calls.len()).unwrap_or(u32::MAX);
             let results = self.call_tools(step, &turn.tool_calls, &mut ids, output).await?;
             let Turn { text, reasoning, tool_calls, .. } = turn;
-            let reasoning = Some(reasoning).filter(|reasoning| !reasoning.is_empty());
             let answers = tool_calls
                 .iter()
                 .zip(results)

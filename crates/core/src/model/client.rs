@@ -3,11 +3,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 
-use super::openai::{Assembler, Request, provider_error};
+use super::openai::provider_error;
 use super::sse::{SseDecoder, SseItem};
+use super::wire::{self, Assemble, Request, body_bytes};
 use super::{ChatMessage, ProviderError, ToolSpec, Turn, TurnSink, code_for_status};
 use crate::config::{Limits, ModelConfig};
 use crate::error::{CoreError, ErrorCode, Result};
@@ -80,13 +81,15 @@ impl ModelClient {
             tools,
             temperature: self.limits.temperature,
             max_tokens: self.limits.max_output_tokens,
+            extra: &self.config.body,
         };
-        let body = request.body()?;
+        let wire = wire::of(self.config.protocol);
+        let body = body_bytes(wire, &request)?;
         let start = Instant::now();
         let response = self.send(body, start).await?;
-        let mut assembler = Assembler::new(self.limits.max_answer_bytes as usize);
-        let read = self.read(response, start, &mut assembler, sink).await;
-        let turn = assembler.into_turn();
+        let mut assembler = wire.assembler(self.limits.max_answer_bytes as usize);
+        let read = self.read(response, start, assembler.as_mut(), sink).await;
+        let turn = assembler.into_turn(sink);
         let failure = match read {
             Err(error) => error,
             Ok(()) => match (&turn.error, turn.effective_finish()) {
@@ -103,18 +106,19 @@ impl ModelClient {
 
     async fn send(&self, body: Vec<u8>, start: Instant) -> Result<reqwest::Response> {
         let mut url = self.config.base_url.clone();
-        url.set_path(&format!("{}/chat/completions", url.path().trim_end_matches('/')));
+        let wire = wire::of(self.config.protocol);
+        url.set_path(&format!("{}/{}", url.path().trim_end_matches('/'), wire.path()));
         let mut request = self
             .http
             .post(url)
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream")
             .body(body);
-        if let Some(key) = &self.config.api_key {
-            request = request.header(AUTHORIZATION, format!("Bearer {}", key.reveal()));
+        for (name, value) in wire.headers(self.config.api_key.as_ref()) {
+            request = request.header(name, value);
         }
         for (name, value) in &self.config.headers {
-            request = request.header(*name, value);
+            request = request.header(name.as_str(), value);
         }
         let response = timeout_at(start + millis(self.limits.first_byte_ms), request.send())
             .await
@@ -172,7 +176,7 @@ impl ModelClient {
         &self,
         mut response: reqwest::Response,
         start: Instant,
-        assembler: &mut Assembler,
+        assembler: &mut dyn Assemble,
         sink: &mut dyn TurnSink,
     ) -> Result<()> {
         let turn_end = start + millis(self.limits.turn_ms);
@@ -240,7 +244,7 @@ impl ModelClient {
             (Some(status), _) => code_for_status(status, &error.message),
             (None, Some("overloaded_error" | "server_error" | "api_error")) => ErrorCode::ModelUnavailable,
             (None, Some("rate_limit_error" | "rate_limit_exceeded")) => ErrorCode::ModelRateLimited,
-            (None, Some("invalid_event")) => ErrorCode::ModelProtocol,
+            (None, Some("invalid_event" | "raw_tool_markers")) => ErrorCode::ModelProtocol,
             (None, Some("context_length_exceeded")) => ErrorCode::ModelContextLength,
             (None, _) => ErrorCode::ModelError,
         };

@@ -3,15 +3,19 @@
 //! The wire format stays in here ([`openai`]); the agent sees [`Turn`] only. Reading never waits:
 //! a [`TurnSink`] is told of deltas synchronously and must not block.
 
+pub mod anthropic;
+mod build;
 pub mod client;
 pub mod openai;
 pub mod sse;
+pub mod wire;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use ts_rs::TS;
 
+use crate::config::Protocol;
 use crate::error::{ErrorCode, Result};
+pub use crate::event::{FinishReason, Usage};
 
 /// One message of the conversation as the agent keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +29,7 @@ pub enum ChatMessage {
         /// Its text; empty if it only called tools.
         text: String,
         /// Its reasoning, sent back where the provider wants it.
-        reasoning: Option<String>,
+        reasoning: Option<Reasoning>,
         /// Its calls.
         tool_calls: Vec<ToolCall>,
     },
@@ -36,6 +40,32 @@ pub enum ChatMessage {
         /// The answer.
         content: String,
     },
+}
+
+/// Reasoning of a turn, and what the provider wants back of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reasoning {
+    /// The text, for people.
+    pub text: String,
+    /// Under which name it came.
+    pub form: ReasoningForm,
+    /// The provider's own blocks, to be sent back as they are.
+    pub blocks: Vec<Value>,
+}
+
+/// Under which name reasoning came, and so goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReasoningForm {
+    /// `reasoning_content` (Moonshot, z.ai, DeepSeek).
+    ReasoningContent,
+    /// `reasoning` (Cerebras, Groq, OpenRouter).
+    Reasoning,
+    /// `reasoning_details` (OpenRouter).
+    Details,
+    /// Parts of the content (Mistral).
+    Parts,
+    /// Signed blocks (Anthropic).
+    Thinking,
 }
 
 /// A call of a tool, as the model made it.
@@ -72,52 +102,6 @@ pub struct ToolSpec {
     pub parameters: Value,
 }
 
-/// Why a turn ended, in one vocabulary for all providers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "kebab-case")]
-pub enum FinishReason {
-    /// The model was done.
-    Stop,
-    /// The model wants tools to run.
-    ToolCalls,
-    /// The output token limit cut it.
-    Length,
-    /// The provider withheld the rest.
-    ContentFilter,
-    /// A reason that this version does not know.
-    Other,
-}
-
-/// Tokens of a turn, as far as the provider reports them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
-pub struct Usage {
-    /// Tokens of the request.
-    #[ts(type = "number")]
-    pub input: u64,
-    /// Tokens of the answer, reasoning included.
-    #[ts(type = "number")]
-    pub output: u64,
-    /// Of `input`: read from the provider's cache.
-    #[ts(type = "number")]
-    pub cached: u64,
-    /// Of `output`: reasoning.
-    #[ts(type = "number")]
-    pub reasoning: u64,
-    /// Cost in the provider's currency (OpenRouter: US dollars); 0 where it is not reported.
-    pub cost: f64,
-}
-
-impl std::ops::AddAssign for Usage {
-    fn add_assign(&mut self, other: Self) {
-        self.input += other.input;
-        self.output += other.output;
-        self.cached += other.cached;
-        self.reasoning += other.reasoning;
-        self.cost += other.cost;
-    }
-}
-
 /// An error that the provider reported in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderError {
@@ -127,13 +111,24 @@ pub struct ProviderError {
     pub message: String,
 }
 
+impl ProviderError {
+    /// The error for data that is not what it should be.
+    pub(crate) fn unreadable(what: &str, data: &str) -> Self {
+        let start: String = data.chars().take(80).collect();
+        Self {
+            code: Some("invalid_event".to_owned()),
+            message: format!("the provider sent something that is not {what}: {start}"),
+        }
+    }
+}
+
 /// What one turn brought.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turn {
     /// Visible text (a refusal included).
     pub text: String,
     /// Reasoning; never shown as answer.
-    pub reasoning: String,
+    pub reasoning: Option<Reasoning>,
     /// The calls, in the order in which the model began them.
     pub tool_calls: Vec<ToolCall>,
     /// Why it ended; `None` if the stream ended without saying so.
@@ -185,14 +180,14 @@ impl TurnSink for Silent {
     fn text(&mut self, _delta: &str) {}
 }
 
-/// Reads a whole recorded stream of chat completions, given in parts at any split.
+/// Reads a whole recorded stream, given in parts at any split.
 ///
 /// # Errors
 /// `ANSWER_TOO_LARGE` beyond 64 MiB.
-pub fn replay(parts: &[&[u8]]) -> Result<Turn> {
+pub fn replay(protocol: Protocol, parts: &[&[u8]]) -> Result<Turn> {
     const MAX_BYTES: usize = 64 << 20;
     let mut decoder = sse::SseDecoder::new(MAX_BYTES);
-    let mut assembler = openai::Assembler::new(MAX_BYTES).all_candidates();
+    let mut assembler = wire::of(protocol).replay_assembler(MAX_BYTES);
     let mut sink = |item: sse::SseItem<'_>| match item {
         sse::SseItem::Comment => Ok(()),
         sse::SseItem::Event { name, data } => assembler.event(name, data, &mut Silent),
@@ -201,7 +196,7 @@ pub fn replay(parts: &[&[u8]]) -> Result<Turn> {
         decoder.push(part, &mut sink)?;
     }
     decoder.finish(&mut sink)?;
-    Ok(assembler.into_turn())
+    Ok(assembler.into_turn(&mut Silent))
 }
 
 /// The error code for an HTTP status of a provider, with what its message says where the status

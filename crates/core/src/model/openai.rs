@@ -5,58 +5,52 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{ChatMessage, FinishReason, ProviderError, ToolCall, ToolSpec, Turn, TurnSink, Usage};
-use crate::error::{CoreError, ErrorCode, Result};
+use super::build::{PartialCall, TurnBuilder};
+use super::wire::{Assemble, Request, Wire};
+use super::{ChatMessage, FinishReason, ProviderError, ReasoningForm, ToolCall, Turn, TurnSink, Usage};
+use crate::config::Secret;
+use crate::error::Result;
 
-/// A request for one turn.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// The model's name.
-    pub model: &'a str,
-    /// The conversation.
-    pub messages: &'a [ChatMessage],
-    /// The tools on offer; none: the field is left out.
-    pub tools: &'a [ToolSpec],
-    /// Sampling temperature.
-    pub temperature: f64,
-    /// Output tokens, at most.
-    pub max_tokens: u32,
-}
+/// The protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenAiChat;
 
-impl Request<'_> {
-    /// The JSON body, `stream: true`.
-    ///
-    /// # Errors
-    /// `INTERNAL` if it cannot be serialised.
-    pub fn body(&self) -> Result<Vec<u8>> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            model: &'a str,
-            messages: Vec<Value>,
-            #[serde(skip_serializing_if = "Vec::is_empty")]
-            tools: Vec<Value>,
-            temperature: f64,
-            max_tokens: u32,
-            stream: bool,
-            stream_options: Value,
+impl Wire for OpenAiChat {
+    fn path(&self) -> &'static str {
+        "chat/completions"
+    }
+
+    fn headers(&self, key: Option<&Secret>) -> Vec<(&'static str, String)> {
+        key.map(|key| ("authorization", format!("Bearer {}", key.reveal()))).into_iter().collect()
+    }
+
+    fn body(&self, request: &Request<'_>) -> Value {
+        let mut body = json!({
+            "model": request.model,
+            "messages": request.messages.iter().map(message).collect::<Vec<_>>(),
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "stream": true,
+            "stream_options": { "include_usage": true },
+        });
+        if !request.tools.is_empty() {
+            body["tools"] =
+                request.tools.iter().map(|tool| json!({ "type": "function", "function": tool })).collect();
         }
-        let body = Body {
-            model: self.model,
-            messages: self.messages.iter().map(message).collect(),
-            tools: self.tools.iter().map(|tool| json!({ "type": "function", "function": tool })).collect(),
-            temperature: self.temperature,
-            max_tokens: self.max_tokens,
-            stream: true,
-            stream_options: json!({ "include_usage": true }),
-        };
-        serde_json::to_vec(&body).map_err(|e| {
-            CoreError::new(ErrorCode::Internal, "the request could not be serialised").with_cause(&e)
-        })
+        body
+    }
+
+    fn assembler(&self, max_bytes: usize) -> Box<dyn Assemble> {
+        Box::new(Assembler::new(max_bytes))
+    }
+
+    fn replay_assembler(&self, max_bytes: usize) -> Box<dyn Assemble> {
+        Box::new(Assembler { all_candidates: true, ..Assembler::new(max_bytes) })
     }
 }
 
@@ -71,8 +65,14 @@ fn message(message: &ChatMessage) -> Value {
             // With calls and no text, providers want `content: null` to be there.
             let content = if text.is_empty() && !tool_calls.is_empty() { Value::Null } else { json!(text) };
             let mut message = json!({ "role": "assistant", "content": content });
-            if let Some(reasoning) = reasoning.as_deref().filter(|r| !r.is_empty()) {
-                message["reasoning_content"] = json!(reasoning);
+            // Under the name by which it came: some providers refuse a tool turn without it.
+            if let Some(reasoning) = reasoning {
+                match reasoning.form {
+                    ReasoningForm::ReasoningContent => message["reasoning_content"] = json!(reasoning.text),
+                    ReasoningForm::Reasoning => message["reasoning"] = json!(reasoning.text),
+                    ReasoningForm::Details => message["reasoning_details"] = json!(reasoning.blocks),
+                    ReasoningForm::Parts | ReasoningForm::Thinking => {}
+                }
             }
             if !tool_calls.is_empty() {
                 message["tool_calls"] = tool_calls.iter().map(call).collect();
@@ -140,20 +140,12 @@ struct Delta<'a> {
     reasoning_content: Option<Content<'a>>,
     #[serde(borrow, default)]
     reasoning: Option<Content<'a>>,
-    #[serde(borrow, default)]
-    reasoning_details: Option<Vec<ReasoningDetail<'a>>>,
+    #[serde(default)]
+    reasoning_details: Option<Vec<Value>>,
     #[serde(borrow, default)]
     refusal: Option<Text<'a>>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<CallDelta<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct ReasoningDetail<'a> {
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    summary: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -208,6 +200,7 @@ impl From<WireUsage> for Usage {
             output: count(wire.completion_tokens),
             cached: count(wire.prompt_tokens_details.and_then(|d| d.cached_tokens)),
             reasoning: count(wire.completion_tokens_details.and_then(|d| d.reasoning_tokens)),
+            cache_write: 0,
             cost: wire.cost.filter(|c| c.is_finite()).unwrap_or(0.0),
         }
     }
@@ -256,103 +249,73 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
     }
 }
 
-/// A tool call while its fragments arrive.
-#[derive(Debug, Default)]
-struct PartialCall {
-    index: Option<u32>,
-    id: String,
-    name: String,
-    args: String,
-}
-
 /// Turns event data into a [`Turn`].
 #[derive(Debug)]
 pub struct Assembler {
-    turn: Turn,
-    calls: Vec<PartialCall>,
-    held_bytes: usize,
-    max_bytes: usize,
+    builder: TurnBuilder,
     all_candidates: bool,
 }
 
-impl Assembler {
-    /// An assembler for a turn that may bring at most `max_bytes` of text, reasoning and arguments.
-    pub fn new(max_bytes: usize) -> Self {
-        Self { turn: Turn::default(), calls: Vec::new(), held_bytes: 0, max_bytes, all_candidates: false }
-    }
-
-    /// Reads every candidate of a recorded stream, not only the first. Requests of this crate ask
-    /// for one, so this is for conformance runs over recordings that asked for more.
-    #[must_use]
-    pub fn all_candidates(mut self) -> Self {
-        self.all_candidates = true;
-        self
-    }
-
-    /// Whether the provider said why it finished.
-    pub fn has_finish(&self) -> bool {
-        self.turn.finish.is_some()
-    }
-
-    /// Whether the stream is over: `[DONE]`, or an error inside it.
-    pub fn is_over(&self) -> bool {
-        self.turn.done || self.turn.error.is_some()
-    }
-
-    /// Takes the data of one event.
-    ///
-    /// # Errors
-    /// `ANSWER_TOO_LARGE` when the turn passes its bound. Data that is no JSON becomes
-    /// [`Turn::error`], and later text is still read.
-    pub fn event(&mut self, name: &[u8], data: &[u8], sink: &mut dyn TurnSink) -> Result<()> {
+impl Assemble for Assembler {
+    fn event(&mut self, name: &[u8], data: &[u8], sink: &mut dyn TurnSink) -> Result<()> {
         let data = data.trim_ascii();
         if data.is_empty() {
             return Ok(());
         }
         if data == b"[DONE]" {
-            self.turn.done = true;
+            self.builder.turn.done = true;
             return Ok(());
         }
         // Bytes that are no UTF-8 are replaced, as a browser would: they only occur inside strings.
         let text = String::from_utf8_lossy(data);
         if name == b"error" {
-            self.fail(provider_error(&text));
+            self.builder.fail(provider_error(&text));
             return Ok(());
         }
         match serde_json::from_str::<Chunk<'_>>(&text) {
             Ok(chunk) => self.chunk(chunk, &text, sink),
             Err(_) => {
-                let start: String = text.chars().take(80).collect();
-                self.fail(ProviderError {
-                    code: Some("invalid_event".to_owned()),
-                    message: format!(
-                        "the provider sent an event that is not a chat completion chunk: {start}"
-                    ),
-                });
+                self.builder.fail(ProviderError::unreadable("a chat completion chunk", &text));
                 Ok(())
             }
         }
     }
 
-    fn fail(&mut self, error: ProviderError) {
-        self.turn.error.get_or_insert(error);
+    fn has_finish(&self) -> bool {
+        self.builder.turn.finish.is_some()
+    }
+
+    fn is_over(&self) -> bool {
+        self.builder.turn.done || self.builder.turn.error.is_some()
+    }
+
+    fn into_turn(mut self: Box<Self>, sink: &mut dyn TurnSink) -> Turn {
+        self.builder.flush(sink);
+        self.builder.into_turn()
+    }
+}
+
+impl Assembler {
+    /// An assembler for a turn that may bring at most `max_bytes` of text, reasoning and arguments.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { builder: TurnBuilder::new(max_bytes), all_candidates: false }
     }
 
     fn chunk(&mut self, chunk: Chunk<'_>, text: &str, sink: &mut dyn TurnSink) -> Result<()> {
         let nested = chunk.x_groq.as_ref().and_then(|groq| groq.error);
         if let Some(error) = [chunk.error, nested].into_iter().flatten().find(|e| is_error(e.get())) {
-            self.fail(provider_error(error.get()));
+            self.builder.fail(provider_error(error.get()));
         } else if chunk.object.is_some_and(|o| o.0 == "error") && chunk.message.is_some() {
-            self.fail(provider_error(text));
+            self.builder.fail(provider_error(text));
         }
         if let Some(usage) = chunk.usage.or(chunk.x_groq.and_then(|groq| groq.usage)) {
-            self.turn.usage = Some(usage.into());
+            self.builder.turn.usage = Some(usage.into());
         }
         if let Some(Text(model)) = chunk.model
-            && self.turn.model.is_none()
+            && self.builder.turn.model.is_none()
             && !model.is_empty()
         {
-            self.turn.model = Some(model.into_owned());
+            self.builder.turn.model = Some(model.into_owned());
         }
         for choice in chunk.choices.into_iter().flatten() {
             // Only the first candidate is the answer.
@@ -360,7 +323,7 @@ impl Assembler {
                 continue;
             }
             if let Some(error) = choice.error.filter(|e| is_error(e.get())) {
-                self.fail(provider_error(error.get()));
+                self.builder.fail(provider_error(error.get()));
             }
             if let Some(delta) = choice.delta {
                 self.delta(delta, sink)?;
@@ -381,7 +344,7 @@ impl Assembler {
             "length" | "max_tokens" => FinishReason::Length,
             "content_filter" | "refusal" | "sensitive" => FinishReason::ContentFilter,
             "error" => {
-                self.fail(ProviderError {
+                self.builder.fail(ProviderError {
                     code: None,
                     message: "the provider ended the stream with an error".to_owned(),
                 });
@@ -389,27 +352,23 @@ impl Assembler {
             }
             _ => FinishReason::Other,
         };
-        self.turn.finish = Some(finish);
-        self.turn.finish_raw = Some(reason.to_owned());
+        self.builder.finish(finish, reason);
     }
 
-    fn delta(&mut self, delta: Delta<'_>, sink: &mut dyn TurnSink) -> Result<()> {
-        self.reasoning(&delta, sink)?;
+    fn delta(&mut self, mut delta: Delta<'_>, sink: &mut dyn TurnSink) -> Result<()> {
+        self.reasoning(&mut delta, sink)?;
         match delta.content {
-            Some(Content::Text(text)) => self.text(&text, sink)?,
+            Some(Content::Text(text)) => self.builder.text(&text, sink)?,
             Some(Content::Parts(parts)) => {
                 for part in parts {
                     match (part.kind.as_deref(), part.text, part.thinking) {
                         (Some("thinking" | "reasoning"), text, thinking) => {
-                            for text in
-                                text.into_iter().chain(thinking.into_iter().flatten().filter_map(|p| p.text))
-                            {
-                                self.hold(text.len())?;
-                                self.turn.reasoning.push_str(&text);
-                                sink.reasoning(&text);
+                            let thinking = thinking.into_iter().flatten().filter_map(|part| part.text);
+                            for text in text.into_iter().chain(thinking) {
+                                self.builder.reasoning(&text, ReasoningForm::Parts, sink)?;
                             }
                         }
-                        (_, Some(text), _) => self.text(&text, sink)?,
+                        (_, Some(text), _) => self.builder.text(&text, sink)?,
                         _ => {}
                     }
                 }
@@ -419,9 +378,7 @@ impl Assembler {
         if let Some(Text(refusal)) = delta.refusal
             && !refusal.is_empty()
         {
-            self.hold(refusal.len())?;
-            self.turn.refusal.get_or_insert_default().push_str(&refusal);
-            sink.text(&refusal);
+            self.builder.refusal(&refusal, sink)?;
         }
         for call in delta.tool_calls.into_iter().flatten() {
             self.call(call)?;
@@ -429,32 +386,54 @@ impl Assembler {
         Ok(())
     }
 
-    fn text(&mut self, text: &str, sink: &mut dyn TurnSink) -> Result<()> {
-        if !text.is_empty() {
-            self.hold(text.len())?;
-            self.turn.text.push_str(text);
-            sink.text(text);
+    /// Providers send reasoning under up to three names at once: one of them counts as text, and
+    /// details are kept as they are, since only they can be sent back.
+    fn reasoning(&mut self, delta: &mut Delta<'_>, sink: &mut dyn TurnSink) -> Result<()> {
+        let plain = |content: &Option<Content<'_>>| match content {
+            Some(Content::Text(text)) if !text.is_empty() => Some(text.to_string()),
+            _ => None,
+        };
+        let content = plain(&delta.reasoning_content).map(|text| (text, ReasoningForm::ReasoningContent));
+        let text = content.or_else(|| plain(&delta.reasoning).map(|text| (text, ReasoningForm::Reasoning)));
+        let details = delta.reasoning_details.take().unwrap_or_default();
+        let text = text.or_else(|| {
+            let parts = details.iter().filter_map(|d| d["text"].as_str().or(d["summary"].as_str()));
+            Some((parts.collect(), ReasoningForm::Details))
+        });
+        if let Some((text, form)) = text {
+            self.builder.reasoning(&text, form, sink)?;
+        }
+        for detail in details {
+            self.detail(detail)?;
         }
         Ok(())
     }
 
-    /// Providers send reasoning under up to three names at once: one of them counts.
-    fn reasoning(&mut self, delta: &Delta<'_>, sink: &mut dyn TurnSink) -> Result<()> {
-        let plain =
-            [&delta.reasoning_content, &delta.reasoning].into_iter().flatten().find_map(|c| match c {
-                Content::Text(text) if !text.is_empty() => Some(Cow::Borrowed(text.as_ref())),
-                _ => None,
-            });
-        let text = plain.or_else(|| {
-            let details = delta.reasoning_details.as_ref()?;
-            let parts = details.iter().filter_map(|d| d.text.as_ref().or(d.summary.as_ref()));
-            Some(Cow::Owned(parts.map(|t| t.0.as_ref()).collect::<String>()))
-        });
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            self.hold(text.len())?;
-            self.turn.reasoning.push_str(&text);
-            sink.reasoning(&text);
+    /// Joins a fragment of a reasoning detail to the one it continues.
+    fn detail(&mut self, detail: Value) -> Result<()> {
+        self.builder.hold(detail.to_string().len())?;
+        let reasoning = self.builder.reasoning_mut(ReasoningForm::Details);
+        reasoning.form = ReasoningForm::Details;
+        if let Some(last) = reasoning.blocks.last_mut()
+            && last["type"] == detail["type"]
+            && last["index"] == detail["index"]
+            && detail["type"] != "reasoning.encrypted"
+            && let (Value::Object(last), Value::Object(detail)) = (last, &detail)
+        {
+            for (key, value) in detail {
+                match (last.get_mut(key), value) {
+                    (_, Value::Null) => {}
+                    (Some(Value::String(known)), Value::String(more))
+                        if matches!(key.as_str(), "text" | "summary") =>
+                    {
+                        known.push_str(more);
+                    }
+                    _ => drop(last.insert(key.clone(), value.clone())),
+                }
+            }
+            return Ok(());
         }
+        reasoning.blocks.push(detail);
         Ok(())
     }
 
@@ -465,9 +444,9 @@ impl Assembler {
         let slot = match self.slot(delta.index, id.as_deref(), name.is_some()) {
             Some(slot) => slot,
             None => {
-                self.hold(64)?;
-                self.calls.push(PartialCall { index: delta.index, ..PartialCall::default() });
-                self.calls.len() - 1
+                self.builder.hold(64)?;
+                self.builder.calls.push(PartialCall { index: delta.index, ..PartialCall::default() });
+                self.builder.calls.len() - 1
             }
         };
         let arguments = match arguments {
@@ -475,8 +454,8 @@ impl Assembler {
             Some(Content::Other(object)) => Cow::Owned(object.to_string()),
             Some(Content::Parts(_)) | None => Cow::Borrowed(""),
         };
-        self.hold(arguments.len())?;
-        let call = &mut self.calls[slot];
+        self.builder.hold(arguments.len())?;
+        let call = &mut self.builder.calls[slot];
         // Some providers repeat id and name on every fragment: the first one stays.
         if let Some(id) = id.filter(|_| call.id.is_empty()) {
             call.id = id.into_owned();
@@ -492,45 +471,16 @@ impl Assembler {
     /// a known index is a new call.
     fn slot(&self, index: Option<u32>, id: Option<&str>, has_name: bool) -> Option<usize> {
         if let Some(index) = index {
-            let slot = self.calls.iter().rposition(|call| call.index == Some(index))?;
-            let known = &self.calls[slot].id;
+            let slot = self.builder.calls.iter().rposition(|call| call.index == Some(index))?;
+            let known = &self.builder.calls[slot].id;
             let is_new = id.is_some_and(|id| !known.is_empty() && known != id);
             return (!is_new).then_some(slot);
         }
         match id {
-            Some(id) => self.calls.iter().rposition(|call| call.id == id),
+            Some(id) => self.builder.calls.iter().rposition(|call| call.id == id),
             None if has_name => None,
-            None => self.calls.len().checked_sub(1),
+            None => self.builder.calls.len().checked_sub(1),
         }
-    }
-
-    fn hold(&mut self, bytes: usize) -> Result<()> {
-        self.held_bytes += bytes;
-        if self.held_bytes > self.max_bytes {
-            let limit = self.max_bytes;
-            return Err(CoreError::new(
-                ErrorCode::AnswerTooLarge,
-                format!("one turn of the model brought more than {limit} bytes"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// The turn, once the stream is over.
-    pub fn into_turn(self) -> Turn {
-        let mut turn = self.turn;
-        turn.tool_calls = self
-            .calls
-            .into_iter()
-            .enumerate()
-            .map(|(n, call)| {
-                let raw = if call.args.trim().is_empty() { "{}" } else { call.args.as_str() };
-                let args = serde_json::from_str::<Value>(raw).ok();
-                let id = if call.id.is_empty() { format!("call_{n}") } else { call.id };
-                ToolCall { id, name: call.name, args, raw_args: call.args }
-            })
-            .collect();
-        turn
     }
 }
 

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::convex::{Convex, Function, Kind, Repeat};
 use crate::error::Result;
 use crate::event::MessageStatus;
-use crate::workspace::{Entry, Listing, Structure};
 
 const fn query(path: &'static str) -> Function {
     Function { path, kind: Kind::Query, repeat: Repeat::Safe }
@@ -194,6 +193,64 @@ impl MessageStore {
         let args = json!({ "messageId": self.message_id, "content": content, "toolCalls": calls });
         self.convex.call(SAVE_TOOL_CALLS, args).await
     }
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Entry {
+    /// A text file.
+    File {
+        /// Its text.
+        content: String,
+    },
+    /// A folder.
+    Folder,
+    /// A file without text.
+    Binary,
+}
+
+/// One line of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// Whether it is a folder.
+    #[serde(rename = "type")]
+    pub kind: EntryKind,
+}
+
+/// File or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// A file, text or binary.
+    File,
+    /// A folder.
+    Folder,
+}
+
+/// What stands at a path that should be a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Listing {
+    /// The entries of the folder, folders first, then by name.
+    Folder {
+        /// One level.
+        entries: Vec<Listed>,
+    },
+    /// It is a file.
+    File,
+}
+
+/// All paths of a project.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Structure {
+    /// Files, sorted by UTF-16 code units.
+    pub files: Vec<String>,
+    /// Folders without anything in them.
+    pub empty_folders: Vec<String>,
 }
 
 /// The functions around one project's files.

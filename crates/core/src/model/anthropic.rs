@@ -1,0 +1,474 @@
+//! Anthropic Messages: the request body, and the assembler that turns the data of stream events
+//! into a [`Turn`]. Pure. OpenRouter offers this protocol too, with a closing `[DONE]` of its own.
+//! Source: <https://docs.anthropic.com/en/docs/build-with-claude/streaming>.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::build::{PartialCall, TurnBuilder};
+use super::openai::provider_error;
+use super::wire::{Assemble, Request, Wire};
+use super::{ChatMessage, FinishReason, ProviderError, ReasoningForm, Turn, TurnSink, Usage};
+use crate::config::Secret;
+use crate::error::Result;
+
+/// The version of the protocol that this file reads and writes.
+const VERSION: &str = "2023-06-01";
+
+/// The protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct Anthropic;
+
+impl Wire for Anthropic {
+    fn path(&self) -> &'static str {
+        "messages"
+    }
+
+    fn headers(&self, key: Option<&Secret>) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("anthropic-version", VERSION.to_owned())];
+        headers.extend(key.map(|key| ("x-api-key", key.reveal().to_owned())));
+        headers
+    }
+
+    fn body(&self, request: &Request<'_>) -> Value {
+        let system: Vec<&str> = request
+            .messages
+            .iter()
+            .filter_map(|message| match message {
+                ChatMessage::System(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let mut body = json!({
+            "model": request.model,
+            "messages": messages(request.messages),
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "stream": true,
+        });
+        if !system.is_empty() {
+            body["system"] = json!(system.join("\n\n"));
+        }
+        if !request.tools.is_empty() {
+            body["tools"] = request
+                .tools
+                .iter()
+                .map(|tool| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters }))
+                .collect();
+        }
+        body
+    }
+
+    fn assembler(&self, max_bytes: usize) -> Box<dyn Assemble> {
+        Box::new(Assembler::new(max_bytes))
+    }
+}
+
+/// Messages in Anthropic's shape: tool results are blocks of a user message, and neighbours with
+/// one role are one message.
+fn messages(messages: &[ChatMessage]) -> Vec<Value> {
+    let mut out: Vec<(&str, Vec<Value>)> = Vec::new();
+    for message in messages {
+        let (role, blocks) = match message {
+            ChatMessage::System(_) => continue,
+            ChatMessage::User(text) => ("user", vec![json!({ "type": "text", "text": text })]),
+            ChatMessage::Tool { call_id, content } => {
+                ("user", vec![json!({ "type": "tool_result", "tool_use_id": call_id, "content": content })])
+            }
+            ChatMessage::Assistant { text, reasoning, tool_calls } => {
+                let mut blocks: Vec<Value> = match reasoning {
+                    // Only signed blocks of this protocol may go back.
+                    Some(reasoning) if reasoning.form == ReasoningForm::Thinking => reasoning.blocks.clone(),
+                    _ => Vec::new(),
+                };
+                // A text block must not be empty.
+                if !text.trim().is_empty() {
+                    blocks.push(json!({ "type": "text", "text": text }));
+                }
+                blocks.extend(tool_calls.iter().map(|call| {
+                    let input = call.object().unwrap_or_else(|| json!({}));
+                    json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
+                }));
+                ("assistant", blocks)
+            }
+        };
+        match out.last_mut() {
+            Some((last, known)) if *last == role => known.extend(blocks),
+            _ => out.push((role, blocks)),
+        }
+    }
+    out.into_iter()
+        .filter(|(_, blocks)| !blocks.is_empty())
+        .map(|(role, content)| json!({ "role": role, "content": content }))
+        .collect()
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[derive(Deserialize)]
+struct StreamEvent<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(default)]
+    index: Option<u32>,
+    #[serde(borrow, default)]
+    message: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    content_block: Option<Block<'a>>,
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(default)]
+    usage: Option<WireUsage>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    model: Option<Text<'a>>,
+    #[serde(default)]
+    usage: Option<WireUsage>,
+}
+
+#[derive(Deserialize)]
+struct Block<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    name: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    thinking: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    signature: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    data: Option<Text<'a>>,
+    #[serde(default)]
+    input: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(borrow, default)]
+    text: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    thinking: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    signature: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    partial_json: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    stop_reason: Option<Text<'a>>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+struct WireUsage {
+    #[serde(default)]
+    input_tokens: Option<f64>,
+    #[serde(default)]
+    output_tokens: Option<f64>,
+    #[serde(default)]
+    cache_read_input_tokens: Option<f64>,
+    #[serde(default)]
+    cache_creation_input_tokens: Option<f64>,
+    #[serde(default)]
+    output_tokens_details: Option<OutputDetails>,
+    #[serde(default)]
+    cost: Option<f64>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+struct OutputDetails {
+    #[serde(default)]
+    thinking_tokens: Option<f64>,
+}
+
+/// What the events of one block go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Text,
+    Thinking(usize),
+    Call(usize),
+    /// A block of the provider's own tools, or of a kind that this version does not know.
+    Ignored,
+}
+
+/// Turns event data into a [`Turn`].
+#[derive(Debug)]
+pub struct Assembler {
+    builder: TurnBuilder,
+    /// What the block at an index is; indexes are small and come in order.
+    open: Vec<(u32, Open)>,
+    stopped: bool,
+}
+
+impl Assembler {
+    /// An assembler for a turn that may bring at most `max_bytes`.
+    pub fn new(max_bytes: usize) -> Self {
+        Self { builder: TurnBuilder::new(max_bytes), open: Vec::new(), stopped: false }
+    }
+
+    fn usage(&mut self, wire: WireUsage) {
+        let usage = self.builder.turn.usage.get_or_insert_with(Usage::default);
+        let set = |field: &mut u64, value: Option<f64>| {
+            if let Some(value) = value.filter(|v| v.is_finite() && *v >= 0.0) {
+                *field = value as u64;
+            }
+        };
+        set(&mut usage.input, wire.input_tokens);
+        set(&mut usage.output, wire.output_tokens);
+        set(&mut usage.cached, wire.cache_read_input_tokens);
+        set(&mut usage.cache_write, wire.cache_creation_input_tokens);
+        set(&mut usage.reasoning, wire.output_tokens_details.and_then(|d| d.thinking_tokens));
+        if let Some(cost) = wire.cost.filter(|c| c.is_finite()) {
+            usage.cost = cost;
+        }
+    }
+
+    fn block(&mut self, index: u32, block: Block<'_>, sink: &mut dyn TurnSink) -> Result<()> {
+        let text = |text: Option<Text<'_>>| text.map(|t| t.0.into_owned()).unwrap_or_default();
+        let open = match block.kind.as_ref().map(|kind| kind.0.as_ref()) {
+            Some("text") => {
+                self.builder.text(&text(block.text), sink)?;
+                Open::Text
+            }
+            Some("thinking") => {
+                let (thinking, signature) = (text(block.thinking), text(block.signature));
+                let reasoning = self.builder.reasoning_mut(ReasoningForm::Thinking);
+                reasoning
+                    .blocks
+                    .push(json!({ "type": "thinking", "thinking": thinking, "signature": signature }));
+                let at = reasoning.blocks.len() - 1;
+                self.builder.reasoning(&thinking, ReasoningForm::Thinking, sink)?;
+                Open::Thinking(at)
+            }
+            Some("redacted_thinking") => {
+                let data = text(block.data);
+                self.builder.hold(data.len())?;
+                let reasoning = self.builder.reasoning_mut(ReasoningForm::Thinking);
+                reasoning.blocks.push(json!({ "type": "redacted_thinking", "data": data }));
+                Open::Ignored
+            }
+            Some("tool_use") => {
+                self.builder.hold(64)?;
+                self.builder.calls.push(PartialCall {
+                    index: Some(index),
+                    id: text(block.id),
+                    name: text(block.name),
+                    args: String::new(),
+                    whole: block.input.filter(|input| input.as_object().is_some_and(|o| !o.is_empty())),
+                });
+                Open::Call(self.builder.calls.len() - 1)
+            }
+            _ => Open::Ignored,
+        };
+        self.open.retain(|(known, _)| *known != index);
+        self.open.push((index, open));
+        Ok(())
+    }
+
+    fn delta(&mut self, index: u32, delta: Delta<'_>, sink: &mut dyn TurnSink) -> Result<()> {
+        let open = self.open.iter().rev().find(|(known, _)| *known == index).map(|(_, open)| *open);
+        match open {
+            // Some gateways leave out the start of a text block.
+            Some(Open::Text) | None => match delta.text {
+                Some(Text(text)) => self.builder.text(&text, sink),
+                None => Ok(()),
+            },
+            Some(Open::Thinking(at)) => {
+                if let Some(Text(thinking)) = delta.thinking {
+                    append(
+                        &mut self.builder.reasoning_mut(ReasoningForm::Thinking).blocks[at]["thinking"],
+                        &thinking,
+                    );
+                    self.builder.reasoning(&thinking, ReasoningForm::Thinking, sink)?;
+                }
+                if let Some(Text(signature)) = delta.signature {
+                    self.builder.hold(signature.len())?;
+                    append(
+                        &mut self.builder.reasoning_mut(ReasoningForm::Thinking).blocks[at]["signature"],
+                        &signature,
+                    );
+                }
+                Ok(())
+            }
+            Some(Open::Call(call)) => {
+                if let Some(Text(json)) = delta.partial_json {
+                    self.builder.hold(json.len())?;
+                    self.builder.calls[call].args.push_str(&json);
+                }
+                Ok(())
+            }
+            Some(Open::Ignored) => Ok(()),
+        }
+    }
+}
+
+/// Appends to a JSON string in place.
+fn append(value: &mut Value, more: &str) {
+    if let Value::String(text) = value {
+        text.push_str(more);
+    }
+}
+
+impl Assemble for Assembler {
+    fn event(&mut self, name: &[u8], data: &[u8], sink: &mut dyn TurnSink) -> Result<()> {
+        let data = data.trim_ascii();
+        // OpenRouter closes this protocol with the other one's word, after `message_stop`.
+        if data.is_empty() || data == b"[DONE]" {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(data);
+        let Ok(event) = serde_json::from_str::<StreamEvent<'_>>(&text) else {
+            let error = if name == b"error" {
+                provider_error(&text)
+            } else {
+                ProviderError::unreadable("an Anthropic stream event", &text)
+            };
+            self.builder.fail(error);
+            return Ok(());
+        };
+        let kind = event.kind.as_ref().map_or("", |kind| kind.0.as_ref());
+        match kind {
+            "message_start" => {
+                // A gateway that restarts upstream sends a second one: its blocks count anew.
+                self.open.clear();
+                if let Some(message) = event.message {
+                    if let Some(Text(model)) = message.model.filter(|m| !m.0.is_empty()) {
+                        self.builder.turn.model.get_or_insert_with(|| model.into_owned());
+                    }
+                    if let Some(usage) = message.usage {
+                        self.usage(usage);
+                    }
+                }
+            }
+            "content_block_start" => {
+                if let Some(block) = event.content_block {
+                    self.block(event.index.unwrap_or(0), block, sink)?;
+                }
+            }
+            "content_block_delta" => {
+                if let Some(delta) = event.delta {
+                    self.delta(event.index.unwrap_or(0), delta, sink)?;
+                }
+            }
+            "message_delta" => {
+                if let Some(usage) = event.usage {
+                    self.usage(usage);
+                }
+                if let Some(Text(reason)) =
+                    event.delta.and_then(|d| d.stop_reason).filter(|r| !r.0.is_empty())
+                {
+                    let finish = match reason.as_ref() {
+                        "end_turn" | "stop_sequence" => FinishReason::Stop,
+                        "tool_use" => FinishReason::ToolCalls,
+                        "max_tokens" | "model_context_window_exceeded" => FinishReason::Length,
+                        "refusal" => FinishReason::ContentFilter,
+                        _ => FinishReason::Other,
+                    };
+                    self.builder.finish(finish, &reason);
+                }
+            }
+            "message_stop" => {
+                self.stopped = true;
+                self.builder.turn.done = true;
+            }
+            "error" => self.builder.fail(provider_error(&text)),
+            _ if name == b"error" => self.builder.fail(provider_error(&text)),
+            // Pings, and kinds that later versions of the protocol add.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn has_finish(&self) -> bool {
+        self.builder.turn.finish.is_some()
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopped || self.builder.turn.error.is_some()
+    }
+
+    fn into_turn(mut self: Box<Self>, sink: &mut dyn TurnSink) -> Turn {
+        self.builder.flush(sink);
+        self.builder.into_turn()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Reasoning, ToolCall, ToolSpec};
+    use serde_json::Map;
+
+    fn body(messages: &[ChatMessage]) -> Value {
+        let tools =
+            [ToolSpec { name: "t".into(), description: "d".into(), parameters: json!({ "type": "object" }) }];
+        Anthropic.body(&Request {
+            model: "m",
+            messages,
+            tools: &tools,
+            temperature: 0.7,
+            max_tokens: 9,
+            extra: &Map::new(),
+        })
+    }
+
+    #[test]
+    fn tool_results_of_one_turn_are_one_user_message_after_the_signed_thinking() {
+        let call = |id: &str| ToolCall {
+            id: id.into(),
+            name: "t".into(),
+            raw_args: "{}".into(),
+            args: Some(json!({})),
+        };
+        let block = json!({ "type": "thinking", "thinking": "hm", "signature": "s" });
+        let reasoning =
+            Reasoning { text: "hm".into(), form: ReasoningForm::Thinking, blocks: vec![block.clone()] };
+        let body = body(&[
+            ChatMessage::System("sys".into()),
+            ChatMessage::User("hi".into()),
+            ChatMessage::Assistant {
+                text: String::new(),
+                reasoning: Some(reasoning),
+                tool_calls: vec![call("a"), call("b")],
+            },
+            ChatMessage::Tool { call_id: "a".into(), content: "A".into() },
+            ChatMessage::Tool { call_id: "b".into(), content: "B".into() },
+        ]);
+        assert_eq!(body["system"], "sys");
+        assert_eq!(body["tools"][0]["input_schema"], json!({ "type": "object" }));
+        assert_eq!(
+            body["messages"],
+            json!([
+                { "role": "user", "content": [{ "type": "text", "text": "hi" }] },
+                { "role": "assistant", "content": [
+                    block,
+                    { "type": "tool_use", "id": "a", "name": "t", "input": {} },
+                    { "type": "tool_use", "id": "b", "name": "t", "input": {} },
+                ] },
+                { "role": "user", "content": [
+                    { "type": "tool_result", "tool_use_id": "a", "content": "A" },
+                    { "type": "tool_result", "tool_use_id": "b", "content": "B" },
+                ] },
+            ])
+        );
+    }
+
+    #[test]
+    fn reasoning_of_another_protocol_does_not_go_back() {
+        let reasoning =
+            Reasoning { text: "hm".into(), form: ReasoningForm::ReasoningContent, blocks: vec![json!(1)] };
+        let body = body(&[ChatMessage::Assistant {
+            text: "x".into(),
+            reasoning: Some(reasoning),
+            tool_calls: vec![],
+        }]);
+        assert_eq!(body["messages"][0]["content"], json!([{ "type": "text", "text": "x" }]));
+    }
+}

@@ -1,0 +1,80 @@
+//! The two wire protocols behind one trait, and the request that both serialise.
+
+use serde_json::{Map, Value};
+
+use super::anthropic::Anthropic;
+use super::openai::OpenAiChat;
+use super::{ChatMessage, ToolSpec, Turn, TurnSink};
+use crate::config::{Protocol, Secret};
+use crate::error::{CoreError, ErrorCode, Result};
+
+/// The implementation of `protocol`.
+pub fn of(protocol: Protocol) -> &'static dyn Wire {
+    match protocol {
+        Protocol::OpenaiChat => &OpenAiChat,
+        Protocol::Anthropic => &Anthropic,
+    }
+}
+
+/// A request for one turn.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The model's name.
+    pub model: &'a str,
+    /// The conversation.
+    pub messages: &'a [ChatMessage],
+    /// The tools on offer; none: the field is left out.
+    pub tools: &'a [ToolSpec],
+    /// Sampling temperature.
+    pub temperature: f64,
+    /// Output tokens, at most.
+    pub max_tokens: u32,
+    /// Fields of the host's choice; they win over the request's own.
+    pub extra: &'a Map<String, Value>,
+}
+
+/// One wire protocol. Pure: bytes and values in, bytes and values out.
+pub trait Wire: Send + Sync {
+    /// The path below the base URL.
+    fn path(&self) -> &'static str;
+    /// The headers that carry the key and the protocol's version.
+    fn headers(&self, key: Option<&Secret>) -> Vec<(&'static str, String)>;
+    /// The JSON body of a streaming request.
+    fn body(&self, request: &Request<'_>) -> Value;
+    /// An assembler for a turn that may bring at most `max_bytes`.
+    fn assembler(&self, max_bytes: usize) -> Box<dyn Assemble>;
+    /// The same, for recordings: every candidate is read, not only the first.
+    fn replay_assembler(&self, max_bytes: usize) -> Box<dyn Assemble> {
+        self.assembler(max_bytes)
+    }
+}
+
+/// Turns the data of stream events into a [`Turn`].
+pub trait Assemble: Send {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// `ANSWER_TOO_LARGE` when the turn passes its bound. What the provider gets wrong becomes
+    /// [`Turn::error`], and later text is still read.
+    fn event(&mut self, name: &[u8], data: &[u8], sink: &mut dyn TurnSink) -> Result<()>;
+    /// Whether the provider said why it finished.
+    fn has_finish(&self) -> bool;
+    /// Whether the stream is over: its closing event has come, or an error.
+    fn is_over(&self) -> bool;
+    /// The turn, once the stream is over.
+    fn into_turn(self: Box<Self>, sink: &mut dyn TurnSink) -> Turn;
+}
+
+/// Serialises `request` for `wire`, the host's own fields last.
+///
+/// # Errors
+/// `INTERNAL` if it cannot be serialised.
+pub fn body_bytes(wire: &dyn Wire, request: &Request<'_>) -> Result<Vec<u8>> {
+    let mut body = wire.body(request);
+    if let Value::Object(fields) = &mut body {
+        fields.extend(request.extra.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    serde_json::to_vec(&body).map_err(|e| {
+        CoreError::new(ErrorCode::Internal, "the request could not be serialised").with_cause(&e)
+    })
+}
