@@ -3,13 +3,14 @@
 #![allow(clippy::print_stdout)]
 
 use polaris_core::cancel::CancelReason;
-use polaris_core::config::{Attempt, Deltas, Limits, Prompt, Prompts, RunOptions};
+use polaris_core::config::{
+    Attempt, Deltas, Limits, ModelOptions, Models, Prompt, Prompts, ReasoningOption, RunOptions,
+};
 use polaris_core::error::ErrorCode;
-use polaris_core::event::{Event, MessageStatus, WriteKind};
+use polaris_core::event::{Event, FinishReason, MessageStatus, Usage, WriteKind};
 use polaris_core::job::agent::{AgentMessage, AgentPayload};
 use polaris_core::job::process_message::ProcessMessagePayload;
 use polaris_core::job::{JobName, RunResult, RunSpec};
-use polaris_core::model::{FinishReason, Usage};
 use ts_rs::{Config, TS};
 
 fn declare<T: TS>(config: &Config) {
@@ -33,6 +34,9 @@ fn main() {
     declare::<Prompt>(&config);
     declare::<Prompts>(&config);
     declare::<Attempt>(&config);
+    declare::<ReasoningOption>(&config);
+    declare::<ModelOptions>(&config);
+    declare::<Models>(&config);
     declare::<RunOptions>(&config);
     declare::<AgentMessage>(&config);
     declare::<AgentPayload>(&config);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use ts_rs::TS;
 use url::Url;
 
@@ -16,6 +16,10 @@ use crate::error::{CoreError, ErrorCode, Result};
 pub const OPENROUTER_BASE_URL: &str = "https://openrouter.ai/api/v1";
 /// Default primary model.
 pub const PRIMARY_MODEL: &str = "moonshotai/kimi-k2.5";
+/// Default provider of the fallback model (<https://inference-docs.cerebras.ai>).
+pub const CEREBRAS_BASE_URL: &str = "https://api.cerebras.ai/v1";
+/// Default fallback model.
+pub const FALLBACK_MODEL: &str = "zai-glm-4.7";
 /// Default for `HTTP-Referer`, by which OpenRouter attributes requests to an app.
 pub const DEFAULT_APP_URL: &str = "http://localhost:3000";
 /// `X-Title` sent to OpenRouter.
@@ -104,14 +108,56 @@ impl Protocol {
     }
 }
 
+/// Which part a model plays in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelRole {
+    /// Asked first.
+    Primary,
+    /// Asked when the primary model fails in a way that another provider may not.
+    Fallback,
+}
+
+/// What differs between the two roles.
+struct RoleDefaults {
+    base_url: &'static str,
+    model: &'static str,
+    base_url_var: &'static str,
+    model_var: &'static str,
+    key_var: &'static str,
+    protocol_var: &'static str,
+}
+
+const PRIMARY: RoleDefaults = RoleDefaults {
+    base_url: OPENROUTER_BASE_URL,
+    model: PRIMARY_MODEL,
+    base_url_var: "POLARIS_PRIMARY_BASE_URL",
+    model_var: "POLARIS_PRIMARY_MODEL",
+    key_var: "POLARIS_PRIMARY_API_KEY",
+    protocol_var: "POLARIS_PRIMARY_PROTOCOL",
+};
+
+const FALLBACK: RoleDefaults = RoleDefaults {
+    base_url: CEREBRAS_BASE_URL,
+    model: FALLBACK_MODEL,
+    base_url_var: "POLARIS_FALLBACK_BASE_URL",
+    model_var: "POLARIS_FALLBACK_MODEL",
+    key_var: "POLARIS_FALLBACK_API_KEY",
+    protocol_var: "POLARIS_FALLBACK_PROTOCOL",
+};
+
+/// The providers whose keys have a variable of their own. A provider's key goes to its host only.
+const PROVIDER_KEYS: [(&str, &str); 2] =
+    [("openrouter.ai", "OPENROUTER_API_KEY"), ("api.cerebras.ai", "CEREBRAS_API_KEY")];
+
 /// Where a model answers, and how it is addressed.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
-    /// Base URL without a trailing slash; `/chat/completions` is appended.
+    /// Base URL without a trailing slash; the protocol's path is appended.
     pub base_url: Url,
     /// The model's name as the provider spells it.
     pub model: String,
-    /// The bearer key; `None` for a loopback server.
+    /// The key; `None` for a loopback server.
     pub api_key: Option<Secret>,
     /// The wire protocol.
     pub protocol: Protocol,
@@ -126,50 +172,150 @@ impl ModelConfig {
     ///
     /// # Errors
     /// `CONFIG_MISSING` and `CONFIG_INVALID` name the variable.
-    pub fn primary(env: &Env) -> Result<Self> {
-        let base = env.get("POLARIS_PRIMARY_BASE_URL");
-        let base_url = parse_url("POLARIS_PRIMARY_BASE_URL", base.unwrap_or(OPENROUTER_BASE_URL))?;
-        let protocol = match env.get("POLARIS_PRIMARY_PROTOCOL") {
+    pub fn primary(env: &Env, options: &ModelOptions) -> Result<Self> {
+        let (config, key_name) = Self::read(env, &PRIMARY, options)?;
+        match config.api_key {
+            None if !is_loopback(&config.base_url) => {
+                let host = config.base_url.host_str().unwrap_or_default();
+                Err(CoreError::new(
+                    ErrorCode::ConfigMissing,
+                    format!(
+                        "{key_name} is not set: {host} needs a key (a loopback POLARIS_PRIMARY_BASE_URL needs none)"
+                    ),
+                ))
+            }
+            _ => Ok(config),
+        }
+    }
+
+    /// The fallback model, from `POLARIS_FALLBACK_*`, else Cerebras with `CEREBRAS_API_KEY`.
+    /// Without a key there is no fallback.
+    ///
+    /// # Errors
+    /// `CONFIG_MISSING` and `CONFIG_INVALID` name the variable.
+    pub fn fallback(env: &Env, options: &ModelOptions) -> Result<Option<Self>> {
+        let (config, _) = Self::read(env, &FALLBACK, options)?;
+        Ok(Some(config).filter(|config| config.api_key.is_some() || is_loopback(&config.base_url)))
+    }
+
+    /// The configuration, and the name of the variable that would hold its key.
+    fn read(env: &Env, role: &RoleDefaults, options: &ModelOptions) -> Result<(Self, &'static str)> {
+        let base_url = parse_url(role.base_url_var, env.get(role.base_url_var).unwrap_or(role.base_url))?;
+        let host = base_url.host_str().unwrap_or_default();
+        let protocol = match env.get(role.protocol_var) {
             None => Protocol::default(),
             Some(name) => Protocol::from_name(name).ok_or_else(|| {
                 let known = Protocol::NAMES.map(|(name, _)| name).join(" or ");
                 CoreError::new(
                     ErrorCode::ConfigInvalid,
-                    format!("POLARIS_PRIMARY_PROTOCOL is {name:?}: use {known}"),
+                    format!("{} is {name:?}: use {known}", role.protocol_var),
                 )
             })?,
         };
-        // A provider's key goes to that provider only: OpenRouter's never to another host.
-        let is_openrouter = base_url.host_str() == Some("openrouter.ai");
-        let key = env
-            .get("POLARIS_PRIMARY_API_KEY")
-            .or_else(|| env.get("OPENROUTER_API_KEY").filter(|_| is_openrouter));
-        let api_key = match key {
-            Some(key) => Some(Secret::new(key)),
-            None if is_loopback(&base_url) => None,
+        let model = match env.get(role.model_var) {
+            Some(model) => model,
+            None if base_url.as_str() == role.base_url => role.model,
             None => {
-                let name = if is_openrouter { "OPENROUTER_API_KEY" } else { "POLARIS_PRIMARY_API_KEY" };
-                let host = base_url.host_str().unwrap_or_default();
+                let name = role.model_var;
                 return Err(CoreError::new(
                     ErrorCode::ConfigMissing,
-                    format!(
-                        "{name} is not set: {host} needs a key (a loopback POLARIS_PRIMARY_BASE_URL needs none)"
-                    ),
+                    format!("{name} is not set: {host} must be told which model to use"),
                 ));
             }
         };
-        let headers = if is_openrouter {
-            let app_url = env.get("NEXT_PUBLIC_APP_URL").unwrap_or(DEFAULT_APP_URL);
-            vec![
-                ("HTTP-Referer".to_owned(), app_url.to_owned()),
-                ("X-Title".to_owned(), APP_TITLE.to_owned()),
-            ]
-        } else {
-            Vec::new()
+        let provider_key =
+            PROVIDER_KEYS.into_iter().find(|(provider, _)| *provider == host).map(|(_, name)| name);
+        let key = env.get(role.key_var).or_else(|| provider_key.and_then(|name| env.get(name)));
+        let mut headers = Vec::new();
+        let mut body = Map::new();
+        let off = options.reasoning == ReasoningOption::Off && protocol == Protocol::OpenaiChat;
+        match host {
+            "openrouter.ai" => {
+                let app_url = env.get("NEXT_PUBLIC_APP_URL").unwrap_or(DEFAULT_APP_URL);
+                headers.push(("HTTP-Referer".to_owned(), app_url.to_owned()));
+                headers.push(("X-Title".to_owned(), APP_TITLE.to_owned()));
+                if off {
+                    body.insert("reasoning".to_owned(), json!({ "enabled": false }));
+                }
+            }
+            // It reasons by default and can spend the whole limit on that.
+            "api.cerebras.ai" if off => drop(body.insert("reasoning_effort".to_owned(), json!("none"))),
+            _ => {}
+        }
+        headers.extend(options.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        body.extend(options.body.clone());
+        let config = Self {
+            model: model.to_owned(),
+            api_key: key.map(Secret::new),
+            protocol,
+            headers,
+            body,
+            base_url: base_url.clone(),
         };
-        let model = env.get("POLARIS_PRIMARY_MODEL").unwrap_or(PRIMARY_MODEL).to_owned();
-        Ok(Self { base_url, model, api_key, protocol, headers, body: Map::new() })
+        Ok((config, provider_key.unwrap_or(role.key_var)))
     }
+}
+
+/// What a task file says of one model beyond the environment.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct ModelOptions {
+    /// Headers to add to each request. Keys belong into the environment.
+    #[ts(as = "Option<BTreeMap<String, String>>")]
+    pub headers: BTreeMap<String, String>,
+    /// Fields to add to the request body, e.g. OpenRouter's `models` or `provider`.
+    #[ts(type = "Record<string, unknown>", optional)]
+    pub body: Map<String, Value>,
+    /// Whether a model that reasons by default is asked not to. Default `off`.
+    #[ts(as = "Option<ReasoningOption>")]
+    pub reasoning: ReasoningOption,
+}
+
+impl ModelOptions {
+    fn check(&self, role: &str) -> Result<()> {
+        for (name, value) in &self.headers {
+            let invalid = |why: &str| {
+                Err(CoreError::new(
+                    ErrorCode::ConfigInvalid,
+                    format!("options.models.{role}.headers[{name:?}] {why}"),
+                ))
+            };
+            if ["authorization", "x-api-key"].contains(&name.to_ascii_lowercase().as_str()) {
+                return invalid("is a key: set the variable of the provider instead");
+            }
+            if reqwest::header::HeaderName::try_from(name.as_str()).is_err()
+                || reqwest::header::HeaderValue::try_from(value.as_str()).is_err()
+            {
+                return invalid("is not a valid HTTP header");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a model may reason where the provider lets one choose.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum ReasoningOption {
+    /// It is asked not to.
+    #[default]
+    Off,
+    /// The provider's default.
+    Default,
+}
+
+/// What a task file says of the two models.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct Models {
+    /// Of the primary model.
+    #[ts(as = "Option<ModelOptions>")]
+    pub primary: ModelOptions,
+    /// Of the fallback model.
+    #[ts(as = "Option<ModelOptions>")]
+    pub fallback: ModelOptions,
 }
 
 /// Where the store answers.
@@ -251,6 +397,16 @@ pub struct Limits {
     /// Output tokens of a turn, at most. Default 2,000.
     #[ts(as = "Option<u32>")]
     pub max_output_tokens: u32,
+    /// Output tokens of a turn that is asked once more because the limit left nothing usable of it.
+    /// Default 8,000, and at most four times `max_output_tokens`.
+    #[ts(as = "Option<u32>")]
+    pub max_raised_output_tokens: u32,
+    /// How often an answer that the token limit cut is continued. Default 2.
+    #[ts(as = "Option<u32>")]
+    pub max_continuations: u32,
+    /// Tokens of earlier messages that the model gets to see, estimated. Default 60,000.
+    #[ts(as = "Option<u32>")]
+    pub max_history_tokens: u32,
     /// Sampling temperature, 0 to 2. Default 0.7.
     #[ts(as = "Option<f64>")]
     pub temperature: f64,
@@ -269,6 +425,9 @@ pub struct Limits {
     /// Time for one turn, ms. Default 600,000.
     #[ts(as = "Option<u32>")]
     pub turn_ms: u32,
+    /// Time for the whole run, ms; the runner's own limit should be longer. Default 3,300,000.
+    #[ts(as = "Option<u32>")]
+    pub run_ms: u32,
     /// Time for one tool call, ms. Default 30,000.
     #[ts(as = "Option<u32>")]
     pub tool_ms: u32,
@@ -288,12 +447,16 @@ impl Default for Limits {
         Self {
             max_steps: 10,
             max_output_tokens: 2_000,
+            max_raised_output_tokens: 8_000,
+            max_continuations: 2,
+            max_history_tokens: 60_000,
             temperature: 0.7,
             model_retries: 2,
             connect_ms: 10_000,
             first_byte_ms: 120_000,
             stall_ms: 90_000,
             turn_ms: 600_000,
+            run_ms: 3_300_000,
             tool_ms: 30_000,
             max_answer_bytes: 4 << 20,
             max_tool_result_bytes: 64 << 10,
@@ -311,6 +474,8 @@ impl Limits {
             ("firstByteMs", self.first_byte_ms),
             ("stallMs", self.stall_ms),
             ("turnMs", self.turn_ms),
+            ("runMs", self.run_ms),
+            ("maxHistoryTokens", self.max_history_tokens),
             ("toolMs", self.tool_ms),
             ("maxAnswerBytes", self.max_answer_bytes),
             ("maxToolResultBytes", self.max_tool_result_bytes),
@@ -412,6 +577,9 @@ pub struct RunOptions {
     /// Prompts that replace the job's own.
     #[ts(as = "Option<Prompts>")]
     pub prompts: Prompts,
+    /// Headers, body fields and reasoning of the two models.
+    #[ts(as = "Option<Models>")]
+    pub models: Models,
     /// Bounds that replace the defaults.
     #[ts(as = "Option<Limits>")]
     pub limits: Limits,
@@ -434,6 +602,8 @@ impl RunOptions {
         if self.attempt.number == 0 || self.attempt.max == 0 {
             return Err(CoreError::new(ErrorCode::ConfigInvalid, "options.attempt counts from 1"));
         }
+        self.models.primary.check("primary")?;
+        self.models.fallback.check("fallback")?;
         self.limits.check()
     }
 }
@@ -443,7 +613,7 @@ mod tests {
     use super::*;
 
     fn model(vars: &[(&str, &str)]) -> Result<ModelConfig> {
-        ModelConfig::primary(&vars.iter().copied().collect())
+        ModelConfig::primary(&vars.iter().copied().collect(), &ModelOptions::default())
     }
 
     #[test]
@@ -460,7 +630,12 @@ mod tests {
     #[test]
     fn a_loopback_server_needs_no_key_and_gets_no_openrouter_key() {
         for url in ["http://127.0.0.1:11434/v1/", "http://localhost:1234/v1", "http://[::1]:8000/v1"] {
-            let config = model(&[("POLARIS_PRIMARY_BASE_URL", url), ("OPENROUTER_API_KEY", "k")]).unwrap();
+            let vars = [
+                ("POLARIS_PRIMARY_BASE_URL", url),
+                ("POLARIS_PRIMARY_MODEL", "m"),
+                ("OPENROUTER_API_KEY", "k"),
+            ];
+            let config = model(&vars).unwrap();
             assert!(config.api_key.is_none(), "{url}");
             assert!(config.headers.is_empty());
         }
@@ -468,9 +643,12 @@ mod tests {
 
     #[test]
     fn another_host_never_gets_the_openrouter_key() {
-        let error =
-            model(&[("POLARIS_PRIMARY_BASE_URL", "https://example.com/v1"), ("OPENROUTER_API_KEY", "k")])
-                .unwrap_err();
+        let error = model(&[
+            ("POLARIS_PRIMARY_BASE_URL", "https://example.com/v1"),
+            ("POLARIS_PRIMARY_MODEL", "m"),
+            ("OPENROUTER_API_KEY", "k"),
+        ])
+        .unwrap_err();
         assert!(error.message.contains("POLARIS_PRIMARY_API_KEY"), "{error}");
     }
 
@@ -501,9 +679,64 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_is_not_the_default_must_be_told_the_model() {
+        for name in ["", "  "] {
+            let vars =
+                [("POLARIS_PRIMARY_BASE_URL", "http://127.0.0.1:1/v1"), ("POLARIS_PRIMARY_MODEL", name)];
+            let error = model(&vars).unwrap_err();
+            assert!(error.message.starts_with("POLARIS_PRIMARY_MODEL is not set"), "{error}");
+        }
+        let error =
+            model(&[("POLARIS_PRIMARY_PROTOCOL", "gopher"), ("OPENROUTER_API_KEY", "k")]).unwrap_err();
+        assert_eq!(error.message, "POLARIS_PRIMARY_PROTOCOL is \"gopher\": use openai-chat or anthropic");
+    }
+
+    #[test]
+    fn without_its_key_there_is_no_fallback() {
+        let fallback = |vars: &[(&str, &str)]| {
+            ModelConfig::fallback(&vars.iter().copied().collect(), &ModelOptions::default())
+        };
+        assert!(fallback(&[]).unwrap().is_none());
+        assert!(
+            fallback(&[("OPENROUTER_API_KEY", "k")]).unwrap().is_none(),
+            "another provider's key is none"
+        );
+        let config = fallback(&[("CEREBRAS_API_KEY", "k")]).unwrap().unwrap();
+        assert_eq!((config.base_url.as_str(), config.model.as_str()), (CEREBRAS_BASE_URL, FALLBACK_MODEL));
+        assert_eq!(config.body["reasoning_effort"], "none", "it reasons by default");
+        let loopback =
+            [("POLARIS_FALLBACK_BASE_URL", "http://127.0.0.1:1/v1"), ("POLARIS_FALLBACK_MODEL", "m")];
+        assert!(fallback(&loopback).unwrap().is_some());
+        assert!(fallback(&[("POLARIS_FALLBACK_BASE_URL", "nope")]).is_err());
+    }
+
+    #[test]
+    fn headers_and_fields_of_the_task_file_are_added_and_win() {
+        let options: ModelOptions = serde_json::from_value(json!({
+            "headers": { "X-Team": "a" }, "body": { "models": ["m2"], "reasoning": { "effort": "low" } },
+        }))
+        .unwrap();
+        let config =
+            ModelConfig::primary(&[("OPENROUTER_API_KEY", "k")].into_iter().collect(), &options).unwrap();
+        assert!(config.headers.contains(&("X-Team".to_owned(), "a".to_owned())));
+        assert_eq!(config.body["reasoning"], json!({ "effort": "low" }));
+        for (name, value) in [("Authorization", "x"), ("a b", "x"), ("a", "x\ny")] {
+            let models = Models {
+                primary: ModelOptions {
+                    headers: [(name.to_owned(), value.to_owned())].into(),
+                    ..ModelOptions::default()
+                },
+                ..Models::default()
+            };
+            let error = RunOptions { models, ..RunOptions::default() }.check().unwrap_err();
+            assert!(error.message.starts_with("options.models.primary.headers"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_secret_is_never_printed() {
         let env = [("POLARIS_PRIMARY_API_KEY", "sk-canary")].into_iter().collect();
-        assert!(!format!("{:?}", ModelConfig::primary(&env)).contains("sk-canary"));
+        assert!(!format!("{:?}", ModelConfig::primary(&env, &ModelOptions::default())).contains("sk-canary"));
     }
 
     #[test]

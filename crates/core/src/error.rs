@@ -64,6 +64,8 @@ pub enum ErrorCode {
     EmptyAnswer,
     /// The step limit was reached before the model gave an answer.
     StepLimit,
+    /// The model made the same call with the same result again and again.
+    ToolLoop,
     /// The store's URL does not answer like a Convex deployment.
     StoreNotConvex,
     /// The store refused the internal key.
@@ -86,7 +88,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order of the table.
-    pub const ALL: [ErrorCode; 35] = {
+    pub const ALL: [ErrorCode; 36] = {
         use ErrorCode::*;
         [
             ConfigMissing,
@@ -115,6 +117,7 @@ impl ErrorCode {
             ContentFilter,
             EmptyAnswer,
             StepLimit,
+            ToolLoop,
             StoreNotConvex,
             StoreKeyRefused,
             StoreFunctionMissing,
@@ -191,6 +194,7 @@ impl ErrorCode {
                 ("EMPTY_ANSWER", true, "the model gave no answer; try again or choose another model")
             }
             StepLimit => ("STEP_LIMIT", false, "ask to continue, or raise limits.maxSteps"),
+            ToolLoop => ("TOOL_LOOP", false, "rephrase the request, or choose another model"),
             StoreNotConvex => (
                 "STORE_NOT_CONVEX",
                 false,

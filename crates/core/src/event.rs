@@ -148,6 +148,15 @@ pub enum Event {
         #[ts(type = "number")]
         delay_ms: u64,
     },
+    /// The other model takes over, for the rest of the run.
+    Fallback {
+        /// The turn.
+        step: u32,
+        /// What the primary model failed with.
+        code: ErrorCode,
+        /// The model that takes over.
+        model: String,
+    },
     /// The model calls a tool.
     ToolCall {
         /// The turn.
@@ -299,6 +308,19 @@ impl Events {
         }
         drop(queue);
         self.push(Event::Text { text: delta.to_owned() });
+    }
+
+    /// Adds a reasoning delta, likewise.
+    pub fn push_reasoning(&self, delta: &str) {
+        let mut queue = self.lock();
+        if self.deltas == Deltas::Coalesced
+            && let Some(Event::Reasoning { text }) = queue.events.back_mut()
+        {
+            text.push_str(delta);
+            return;
+        }
+        drop(queue);
+        self.push(Event::Reasoning { text: delta.to_owned() });
     }
 
     /// No more events: the receiver gets what is left, then `None`.

@@ -170,7 +170,7 @@ async fn calls_that_cannot_run_are_told_to_the_model_and_not_run() {
     ])
     .await;
     let store = Store::start("Hi").await;
-    finish(&start(&model, &store, json!({}))).await.1.unwrap();
+    finish(&start(&model, &store, json!({ "limits": { "maxRaisedOutputTokens": 1 } }))).await.1.unwrap();
     let told: Vec<String> =
         (3..=6).map(|n| model.request(1)["messages"][n]["content"].as_str().unwrap().to_owned()).collect();
     assert!(told[0].contains("cut off") && told[0].contains("not run"), "{}", told[0]);
@@ -225,6 +225,7 @@ async fn a_refusal_of_the_provider_fails_at_once_and_keeps_no_key() {
         );
         let vars = [
             ("POLARIS_PRIMARY_BASE_URL", format!("{}/v1", model.server.url)),
+            ("POLARIS_PRIMARY_MODEL", "scripted".to_owned()),
             ("POLARIS_PRIMARY_API_KEY", "sk-canary-1".to_owned()),
             ("CONVEX_URL", store.server.url.clone()),
             ("POLARIS_CONVEX_INTERNAL_KEY", support::store::INTERNAL_KEY.to_owned()),
@@ -267,6 +268,8 @@ async fn passing_failures_are_tried_again_and_no_text_comes_twice() {
 
 #[tokio::test]
 async fn a_stream_that_does_not_end_well_is_never_completed() {
+    let mut options = last();
+    options["limits"]["maxContinuations"] = json!(0);
     let error_event = model::event(
         &json!({ "error": { "code": 502, "message": "upstream" }, "choices": [{ "index": 0, "delta": {}, "finish_reason": "error" }] }),
     );
@@ -286,7 +289,7 @@ async fn a_stream_that_does_not_end_well_is_never_completed() {
     for (name, reply, code) in cases {
         let model = Model::start(vec![reply]).await;
         let store = Store::start("Hi").await;
-        let error = start(&model, &store, last()).result().await.unwrap_err();
+        let error = start(&model, &store, options.clone()).result().await.unwrap_err();
         assert_eq!(error.code, code, "{name}");
         store.with(|s| {
             assert_eq!(
@@ -316,8 +319,10 @@ async fn an_empty_answer_is_a_failure_and_after_tools_a_closing_word() {
 
 #[tokio::test]
 async fn the_step_limit_is_an_outcome_of_its_own() {
-    let model =
-        Model::start(vec![stream(call(0, "c", "listFiles", "{}") + &finish_event("tool_calls"))]).await;
+    let turns = (0..10).map(|n| {
+        stream(call(0, "c", "readFile", &format!(r#"{{"path":"{n}"}}"#)) + &finish_event("tool_calls"))
+    });
+    let model = Model::start(turns.collect()).await;
     let store = Store::start("Hi").await;
     let error = start(&model, &store, json!({})).result().await.unwrap_err();
     assert_eq!(error.code, ErrorCode::StepLimit);

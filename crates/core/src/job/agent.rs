@@ -9,12 +9,10 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use super::{Collected, Context, RunResult};
-use crate::agent::{Agent, CallRecord, Output};
-use crate::config::ModelConfig;
+use crate::agent::{CallRecord, Output};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::model::ChatMessage;
-use crate::model::client::ModelClient;
 use crate::tool::registry::Registry;
 use crate::workspace::ProjectFiles;
 use crate::workspace::memory::MemoryFiles;
@@ -83,29 +81,16 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
             ChatMessage::Assistant { text, reasoning: None, tool_calls: Vec::new() }
         }
     }));
-    let model = ModelClient::new(ModelConfig::primary(&context.env)?, options.limits.clone())?;
-    let agent = Agent {
-        model: &model,
-        tools: &tools,
-        limits: &options.limits,
-        events: &context.events,
-        telemetry: &context.telemetry,
-        started: context.started,
-    };
+    let models = context.models()?;
     let output = Collected::default();
-    let result = |status, text, steps, tool_calls, usage| RunResult {
-        status,
-        message_id: None,
-        text: Some(text),
-        files: files.as_ref().map(|files| files.snapshot()),
-        steps,
-        tool_calls,
-        usage,
-    };
-    match context.until_cancelled(agent.run(messages, &output)).await {
+    match context.until_cancelled(context.agent(&models, &tools).run(messages, &output)).await {
         Ok(answer) => {
             let answer = answer?;
-            Ok(result(MessageStatus::Completed, answer.text, answer.steps, answer.tool_calls, answer.usage))
+            Ok(RunResult {
+                files: files.as_ref().map(|files| files.snapshot()),
+                text: Some(answer.text.clone()),
+                ..RunResult::answered(MessageStatus::Completed, &answer)
+            })
         }
         Err(reason) => Err(super::process_message::stopped(reason)),
     }

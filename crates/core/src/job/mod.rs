@@ -14,12 +14,14 @@ use serde_json::Value;
 use tokio::sync::watch;
 use ts_rs::TS;
 
+use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
-use crate::config::{Env, RunOptions};
+use crate::config::{Env, ModelConfig, RunOptions};
 use crate::error::{CoreError, ErrorCode, Result};
-use crate::event::{Event, Events, MessageStatus};
-use crate::model::Usage;
+use crate::event::{Event, Events, MessageStatus, Usage};
+use crate::model::client::{ModelClient, millis};
 use crate::telemetry::Telemetry;
+use crate::tool::registry::Registry;
 
 /// What to run.
 #[derive(Debug, Clone, Deserialize, TS)]
@@ -82,6 +84,31 @@ pub struct RunResult {
     pub tool_calls: u32,
     /// Tokens.
     pub usage: Usage,
+    /// The model that gave the last turn; empty if none was asked.
+    pub model: String,
+    /// Whether the fallback took over.
+    pub used_fallback: bool,
+}
+
+impl RunResult {
+    /// The result of a run that found nothing to do, or whose message somebody else ended.
+    pub(crate) fn idle(status: MessageStatus) -> Self {
+        Self::answered(status, &Answer::default())
+    }
+
+    pub(crate) fn answered(status: MessageStatus, answer: &Answer) -> Self {
+        Self {
+            status,
+            message_id: None,
+            text: None,
+            files: None,
+            steps: answer.steps,
+            tool_calls: answer.tool_calls,
+            usage: answer.usage,
+            model: answer.model.clone(),
+            used_fallback: answer.used_fallback,
+        }
+    }
 }
 
 /// What a job is given beside its payload.
@@ -96,6 +123,27 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The models that the environment and the options name.
+    pub(crate) fn models(&self) -> Result<ModelSet> {
+        let (models, limits) = (&self.options.models, &self.options.limits);
+        let primary = ModelClient::new(ModelConfig::primary(&self.env, &models.primary)?, limits.clone())?;
+        let fallback = ModelConfig::fallback(&self.env, &models.fallback)?;
+        let fallback = fallback.map(|config| ModelClient::new(config, limits.clone())).transpose()?;
+        Ok(ModelSet { primary, fallback })
+    }
+
+    /// An agent with these models and tools, and the bounds and recorders of the run.
+    pub(crate) fn agent<'a>(&'a self, models: &'a ModelSet, tools: &'a Registry) -> Agent<'a> {
+        Agent {
+            models,
+            tools,
+            limits: &self.options.limits,
+            events: &self.events,
+            telemetry: &self.telemetry,
+            started: self.started,
+        }
+    }
+
     /// Runs `body` until it ends or the run is asked to stop. A stopped body is dropped at once:
     /// its sockets close and its tools end.
     pub(crate) async fn until_cancelled<T>(&self, body: impl Future<Output = T>) -> Result<T, CancelReason> {
@@ -139,8 +187,17 @@ impl Run {
             telemetry: telemetry.clone(),
             started: Instant::now(),
         };
+        let run_limit = millis(context.options.limits.run_ms);
         let end = Ending { events: events.clone(), sender: Some(sender) };
         tokio::spawn(async move {
+            let limit = {
+                let cancel = context.cancel.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(run_limit).await;
+                    cancel.cancel(CancelReason::Timeout);
+                })
+            };
+            let _limit = AbortOnDrop(limit);
             let body = async {
                 context.options.check()?;
                 match spec.job {
@@ -196,6 +253,15 @@ impl Run {
 
 fn lost() -> CoreError {
     CoreError::new(ErrorCode::Internal, "the run ended without a result")
+}
+
+/// Ends a task with its owner.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Closes the run's channels however the task ends, even if the runtime drops it.

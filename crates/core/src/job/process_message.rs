@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use ts_rs::TS;
 
 use super::{Context, RunResult};
-use crate::agent::{Agent, CallRecord, Output};
+use crate::agent::history::{Past, PastCall, window};
+use crate::agent::{CallRecord, Output};
 use crate::cancel::CancelReason;
-use crate::config::{ModelConfig, Prompt, StoreConfig};
+use crate::config::{Prompt, StoreConfig};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
-use crate::model::client::ModelClient;
-use crate::model::{ChatMessage, Usage};
+use crate::model::ChatMessage;
 use crate::store::convex::Convex;
-use crate::store::functions::{FileStore, MessageStore, Role, StoredCall};
+use crate::store::functions::{FileStore, HistoryMessage, MessageStore, Role, StoredCall};
 use crate::store::writer::StreamWriter;
 use crate::tool::registry::Registry;
 use crate::workspace::ProjectFiles;
@@ -84,15 +84,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     })?;
     let convex = Convex::new(StoreConfig::from_env(&context.env)?)?;
     let store = MessageStore::new(convex, payload.message_id.clone());
-    let result = |status, steps, tool_calls, usage| RunResult {
-        status,
-        message_id: Some(payload.message_id.clone()),
-        text: None,
-        files: None,
-        steps,
-        tool_calls,
-        usage,
-    };
+    let result = |result| RunResult { message_id: Some(payload.message_id.clone()), ..result };
     let begin = store.begin(context.options.run_id.as_deref(), context.options.attempt.number);
     let begun = match context.until_cancelled(begin).await {
         Ok(begun) => begun?,
@@ -103,7 +95,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     };
     if begun.state != "run" {
         context.telemetry.breadcrumb("run", "nothing to do", json!({ "status": begun.status }));
-        return Ok(result(begun.status, 0, 0, Usage::default()));
+        return Ok(result(RunResult::idle(begun.status)));
     }
     let writer = StreamWriter::spawn(store.clone(), context.events.clone());
     let body = async {
@@ -123,10 +115,10 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
                     return Err(stopped(reason));
                 }
             };
-            Ok(result(status, answer.steps, answer.tool_calls, answer.usage))
+            Ok(result(RunResult::answered(status, &answer)))
         }
         // Somebody else gave the message its final status: there is nothing left to do or to write.
-        Ok(Ok(Err(status))) => Ok(result(status, 0, 0, Usage::default())),
+        Ok(Ok(Err(status))) => Ok(result(RunResult::idle(status))),
         Ok(Err(error)) => {
             if error.retryable() && !context.options.attempt.is_last() {
                 return Err(error);
@@ -178,23 +170,29 @@ async fn answer(
         Arc::new(ConvexFiles::new(FileStore::new(store.convex().clone(), project_id)));
     let tools = Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
         .only(options.tools.as_deref())?;
-    let model = ModelClient::new(ModelConfig::primary(&context.env)?, options.limits.clone())?;
+    let models = context.models()?;
     let default = Prompt::Text(SYSTEM_PROMPT.to_owned());
     let system = options.prompts.system.as_ref().unwrap_or(&default).load("options.prompts.system").await?;
     let mut messages = vec![ChatMessage::System(system)];
-    messages.extend(store.history().await?.into_iter().map(|message| match message.role {
-        Role::User => ChatMessage::User(message.content),
-        Role::Assistant => {
-            ChatMessage::Assistant { text: message.content, reasoning: None, tool_calls: Vec::new() }
-        }
-    }));
-    let agent = Agent {
-        model: &model,
-        tools: &tools,
-        limits: &options.limits,
-        events: &context.events,
-        telemetry: &context.telemetry,
-        started: context.started,
-    };
-    agent.run(messages, writer).await
+    let past: Vec<Past> = store.history().await?.into_iter().map(past).collect();
+    messages.extend(window(&past, options.limits.max_history_tokens as usize));
+    context.agent(&models, &tools).run(messages, writer).await
+}
+
+fn past(message: HistoryMessage) -> Past {
+    match message.role {
+        Role::User => Past::User(message.content),
+        Role::Assistant => Past::Assistant {
+            text: message.content,
+            calls: message.tool_calls.into_iter().map(past_call).collect(),
+        },
+    }
+}
+
+fn past_call(call: StoredCall) -> PastCall {
+    let result = call.result.map(|result| match result {
+        Value::String(text) => text,
+        other => other.to_string(),
+    });
+    PastCall { id: call.id, name: call.name, args: call.args, result }
 }

@@ -64,7 +64,7 @@ impl ModelClient {
         self.config.base_url.host_str().unwrap_or_default()
     }
 
-    /// Asks for one turn. Dropping the future closes the connection.
+    /// Asks for one turn of at most `max_tokens`. Dropping the future closes the connection.
     ///
     /// # Errors
     /// Everything that keeps the turn from being whole. A turn that is returned has a finish
@@ -73,6 +73,7 @@ impl ModelClient {
         &self,
         messages: &[ChatMessage],
         tools: &[ToolSpec],
+        max_tokens: u32,
         sink: &mut dyn TurnSink,
     ) -> Result<Turn, TurnFailure> {
         let request = Request {
@@ -80,7 +81,7 @@ impl ModelClient {
             messages,
             tools,
             temperature: self.limits.temperature,
-            max_tokens: self.limits.max_output_tokens,
+            max_tokens,
             extra: &self.config.body,
         };
         let wire = wire::of(self.config.protocol);

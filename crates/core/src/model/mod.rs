@@ -7,6 +7,7 @@ pub mod anthropic;
 mod build;
 pub mod client;
 pub mod openai;
+pub mod policy;
 pub mod sse;
 pub mod wire;
 

@@ -70,12 +70,16 @@ pub struct Begun {
 }
 
 /// A message of the conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HistoryMessage {
     /// Who said it.
     pub role: Role,
     /// The text.
     pub content: String,
+    /// The tool calls behind it, where the deployment gives them.
+    #[serde(default)]
+    pub tool_calls: Vec<StoredCall>,
 }
 
 /// Who said something.
@@ -89,7 +93,7 @@ pub enum Role {
 }
 
 /// A tool call as the store keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredCall {
     /// Unique within the message.
     pub id: String,
@@ -98,7 +102,7 @@ pub struct StoredCall {
     /// Its arguments.
     pub args: Value,
     /// Its result, once there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
 }
 

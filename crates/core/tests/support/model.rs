@@ -59,12 +59,16 @@ pub struct Model {
 impl Model {
     /// A model that answers with `turns` in order, and with the last one from then on.
     pub async fn start(turns: Vec<Reply>) -> Self {
+        Self::start_at("/v1/chat/completions", turns).await
+    }
+
+    pub async fn start_at(path: &'static str, turns: Vec<Reply>) -> Self {
         let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
         let heads: Arc<Mutex<Vec<String>>> = Arc::default();
         let server = Server::start({
             let (requests, heads) = (Arc::clone(&requests), Arc::clone(&heads));
             move |request| {
-                assert_eq!(request.path, "/v1/chat/completions");
+                assert_eq!(request.path, path);
                 let mut requests = requests.lock().unwrap();
                 requests.push(serde_json::from_slice(&request.body).unwrap());
                 heads.lock().unwrap().push(request.head);
