@@ -12,7 +12,7 @@ use ts_rs::TS;
 
 use super::{Context, RunResult};
 use crate::agent::history::{Past, PastCall, window};
-use crate::agent::{CallRecord, Output};
+use crate::agent::{CallRecord, DONE_WITHOUT_TEXT, Output};
 use crate::cancel::CancelReason;
 use crate::config::{Prompt, StoreConfig};
 use crate::error::{CoreError, ErrorCode, Result};
@@ -183,7 +183,8 @@ fn past(message: HistoryMessage) -> Past {
     match message.role {
         Role::User => Past::User(message.content),
         Role::Assistant => Past::Assistant {
-            text: message.content,
+            // A closing word that no model said is no context for one.
+            text: Some(message.content).filter(|text| text != DONE_WITHOUT_TEXT).unwrap_or_default(),
             calls: message.tool_calls.into_iter().map(past_call).collect(),
         },
     }

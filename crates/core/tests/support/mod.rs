@@ -3,6 +3,7 @@
 // Each test binary uses a part of it; a test may unwrap.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::panic)]
 
+pub mod contract;
 pub mod http;
 pub mod model;
 pub mod store;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::contract;
 use super::http::{Reply, Server};
 
 pub const INTERNAL_KEY: &str = "internal-key-of-the-test";
@@ -52,7 +53,15 @@ impl Store {
             let state = Arc::clone(&state);
             move |request| {
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
-                state.lock().unwrap().handle(&body)
+                let path = body["path"].as_str().unwrap();
+                contract::check(path, "args", &body["args"][0]);
+                let endpoint = format!("/api/{}", contract::function(path)["kind"].as_str().unwrap());
+                assert_eq!(request.path, endpoint);
+                let reply = state.lock().unwrap().handle(&body);
+                if let Some(value) = answered(&reply) {
+                    contract::check(path, "returns", &value);
+                }
+                reply
             }
         })
         .await;
@@ -66,6 +75,18 @@ impl Store {
     /// The calls of one function.
     pub fn calls(&self, name: &str) -> Vec<Call> {
         self.with(|s| s.log.iter().filter(|call| call.name == name).cloned().collect())
+    }
+}
+
+/// The value of a successful answer.
+fn answered(reply: &Reply) -> Option<Value> {
+    match reply {
+        Reply::After(_, inner) => answered(inner),
+        Reply::Full { status: 200, body, .. } => {
+            let body: Value = serde_json::from_slice(body).unwrap();
+            (body["status"] == "success").then(|| body["value"].clone())
+        }
+        _ => None,
     }
 }
 
@@ -120,7 +141,10 @@ impl State {
                     json!({ "state": state, "status": self.status, "projectId": "p1", "conversationId": "c1" }),
                 )
             }
-            "getMessageById" => ok(json!({ "_id": MESSAGE, "status": self.status, "content": self.content })),
+            "getMessageById" => ok(json!({
+                "_id": MESSAGE, "_creationTime": 1.0, "projectId": "p1", "conversationId": "c1",
+                "role": "assistant", "status": self.status, "content": self.content, "toolCalls": self.tool_calls,
+            })),
             "getMessageContext" => {
                 ok(json!({ "projectId": "p1", "conversationId": "c1", "messages": self.history }))
             }
