@@ -423,10 +423,25 @@ async fn a_cancel_that_only_the_store_knows_is_seen_at_the_next_write() {
         run.next_batch().await.unwrap();
     }
     store.with(|s| s.status = "cancelled".to_owned());
+    model.server.client_closed().await;
+    // A run without a cancel of its own ends by itself, a little later.
     let result = run.result().await.unwrap();
     assert_eq!(result.status, MessageStatus::Cancelled);
-    model.server.client_closed().await;
     assert_eq!(store.with(|s| s.status.clone()), "cancelled");
+}
+
+#[tokio::test]
+async fn a_run_whose_message_was_cancelled_ends_as_cancelled_when_its_own_cancel_follows() {
+    let model = Model::start(vec![paced(10_000, 4, Duration::from_millis(2))]).await;
+    let store = Store::start("Hi").await;
+    let run = start(&model, &store, json!({}));
+    while store.calls("streamMessageContent").is_empty() {
+        run.next_batch().await.unwrap();
+    }
+    store.with(|s| s.status = "cancelled".to_owned());
+    model.server.client_closed().await;
+    run.cancel(CancelReason::Cancelled);
+    assert_eq!(run.result().await.unwrap_err().code, ErrorCode::Cancelled);
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ pub const FAILURE_TEXT: &str = "I'm sorry, an error occurred while I was process
 /// some seconds later.
 const STOP_BUDGET: Duration = Duration::from_secs(3);
 
+/// How long a run whose message was cancelled waits for its own cancel.
+const CANCEL_FOLLOWS: Duration = Duration::from_secs(2);
+
 /// The payload of job `process-message`.
 #[derive(Debug, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -118,7 +121,16 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
             Ok(result(RunResult::answered(status, &answer)))
         }
         // Somebody else gave the message its final status: there is nothing left to do or to write.
-        Ok(Ok(Err(status))) => Ok(result(RunResult::idle(status))),
+        Ok(Ok(Err(status))) => {
+            drop(writer);
+            // Who cancels a message cancels its run right after: the run should end as cancelled too.
+            if status == MessageStatus::Cancelled
+                && let Ok(reason) = tokio::time::timeout(CANCEL_FOLLOWS, context.cancel.cancelled()).await
+            {
+                return Err(stopped(reason));
+            }
+            Ok(result(RunResult::idle(status)))
+        }
         Ok(Err(error)) => {
             if error.retryable() && !context.options.attempt.is_last() {
                 return Err(error);
