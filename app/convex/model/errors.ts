@@ -1,0 +1,20 @@
+// The one place where these functions make errors. Every error is a ConvexError with a code:
+// production hides the text of plain errors, and callers branch on codes, never on text.
+import { ConvexError } from "convex/values";
+
+export type ErrorCode =
+  | "INTERNAL_KEY_NOT_CONFIGURED"
+  | "INVALID_INTERNAL_KEY"
+  | "MESSAGE_NOT_FOUND"
+  | "CONVERSATION_NOT_FOUND"
+  | "PROJECT_NOT_FOUND"
+  | "NOT_AN_ASSISTANT_MESSAGE"
+  | "INVALID_PATH"
+  | "FILE_NOT_FOUND"
+  | "IS_A_FOLDER"
+  | "PARENT_IS_A_FILE"
+  | "FILE_TOO_LARGE";
+
+export function coded(code: ErrorCode, message: string) {
+  return new ConvexError({ code, message });
+}

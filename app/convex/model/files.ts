@@ -1,0 +1,229 @@
+// A project's files by path. Rows form a tree by `parentId`; a path is resolved level by level.
+// Every check comes before the first write, so that a refused write leaves no stray folders.
+import { getDocumentSize } from "convex/values";
+import type { Doc, Id } from "../_generated/dataModel";
+import type { MutationCtx, QueryCtx } from "../_generated/server";
+import { coded } from "./errors";
+import { requireProject } from "./lookup";
+import { splitFilePath, splitPath } from "./paths";
+
+type FileRow = Doc<"files">;
+
+/** The size of one document, system fields included (docs.convex.dev/production/state/limits). */
+const MAX_DOCUMENT_BYTES = 1024 * 1024;
+
+async function children(
+  ctx: QueryCtx,
+  projectId: Id<"projects">,
+  parentId: Id<"files"> | undefined,
+): Promise<FileRow[]> {
+  return await ctx.db
+    .query("files")
+    .withIndex("by_project_parent", (q) => q.eq("projectId", projectId).eq("parentId", parentId))
+    .collect();
+}
+
+/** Two rows of one name can exist (one file, one folder); `prefer` says which one is meant. */
+function pick(rows: FileRow[], name: string, prefer: FileRow["type"]): FileRow | undefined {
+  const named = rows.filter((row) => row.name === name);
+  return named.find((row) => row.type === prefer) ?? named[0];
+}
+
+/** The row at a path, "root" for the project itself, or null. */
+async function resolve(
+  ctx: QueryCtx,
+  projectId: Id<"projects">,
+  names: string[],
+  prefer: FileRow["type"],
+): Promise<FileRow | "root" | null> {
+  let row: FileRow | "root" = "root";
+  for (const [depth, name] of names.entries()) {
+    if (row !== "root" && row.type === "file") return null;
+    const level = await children(ctx, projectId, row === "root" ? undefined : row._id);
+    const found = pick(level, name, depth === names.length - 1 ? prefer : "folder");
+    if (found === undefined) return null;
+    row = found;
+  }
+  return row;
+}
+
+export async function readFile(ctx: QueryCtx, args: { projectId: string; path: string }) {
+  const names = splitPath(args.path);
+  const project = await requireProject(ctx, args.projectId);
+  const row = await resolve(ctx, project._id, names, "file");
+  if (row === null) return null;
+  if (row === "root" || row.type === "folder") return { kind: "folder" as const };
+  if (row.content === undefined && row.storageId !== undefined) return { kind: "binary" as const };
+  return { kind: "file" as const, content: row.content ?? "", updatedAt: row.updatedAt };
+}
+
+export async function writeFile(
+  ctx: MutationCtx,
+  args: { projectId: string; path: string; content: string },
+): Promise<void> {
+  const { folders, name } = splitFilePath(args.path);
+  const project = await requireProject(ctx, args.projectId);
+  const { parentId, missing } = await findFolder(ctx, project._id, folders);
+  const level = missing.length > 0 ? [] : await children(ctx, project._id, parentId);
+  const target = pick(level, name, "file");
+  if (target?.type === "folder") {
+    throw coded("IS_A_FOLDER", `${[...folders, name].join("/")} is a folder`);
+  }
+  requireFits({ projectId: project._id, name, content: args.content });
+
+  const now = Date.now();
+  if (target !== undefined) {
+    if (target.storageId !== undefined) await ctx.storage.delete(target.storageId);
+    await ctx.db.patch(target._id, { content: args.content, storageId: undefined, updatedAt: now });
+  } else {
+    const folder = await createFolders(ctx, project._id, parentId, missing, now);
+    await ctx.db.insert("files", {
+      projectId: project._id,
+      ...(folder === undefined ? {} : { parentId: folder }),
+      name,
+      type: "file",
+      content: args.content,
+      updatedAt: now,
+    });
+  }
+  await ctx.db.patch(project._id, { updatedAt: now });
+}
+
+/** The deepest existing folder on the way, and the names that are missing below it. */
+async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
+  let parentId: Id<"files"> | undefined;
+  for (const [depth, name] of folders.entries()) {
+    const found = pick(await children(ctx, projectId, parentId), name, "folder");
+    if (found === undefined) return { parentId, missing: folders.slice(depth) };
+    if (found.type === "file") {
+      const path = folders.slice(0, depth + 1).join("/");
+      throw coded("PARENT_IS_A_FILE", `${path} is a file, so nothing can be written below it`);
+    }
+    parentId = found._id;
+  }
+  return { parentId, missing: [] };
+}
+
+async function createFolders(
+  ctx: MutationCtx,
+  projectId: Id<"projects">,
+  parentId: Id<"files"> | undefined,
+  names: string[],
+  now: number,
+): Promise<Id<"files"> | undefined> {
+  let parent = parentId;
+  for (const name of names) {
+    parent = await ctx.db.insert("files", {
+      projectId,
+      ...(parent === undefined ? {} : { parentId: parent }),
+      name,
+      type: "folder",
+      updatedAt: now,
+    });
+  }
+  return parent;
+}
+
+function requireFits(file: { projectId: string; name: string; content: string }): void {
+  const row = {
+    ...file,
+    // An id as long as the project's stands for the parent's.
+    parentId: file.projectId,
+    type: "file",
+    updatedAt: 0,
+  };
+  const bytes = new TextEncoder().encode(file.content).length;
+  const overhead = getDocumentSize(row) - bytes;
+  if (bytes + overhead > MAX_DOCUMENT_BYTES) {
+    throw coded(
+      "FILE_TOO_LARGE",
+      `The content has ${bytes} bytes, but a file may have at most ${MAX_DOCUMENT_BYTES - overhead}`,
+    );
+  }
+}
+
+export async function deleteFile(
+  ctx: MutationCtx,
+  args: { projectId: string; path: string },
+): Promise<void> {
+  const names = splitPath(args.path);
+  const project = await requireProject(ctx, args.projectId);
+  const row = await resolve(ctx, project._id, names, "file");
+  if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
+  await deleteTree(ctx, row);
+  await ctx.db.patch(project._id, { updatedAt: Date.now() });
+}
+
+/** Deletes a row with everything below it, whatever the rows' types say. */
+async function deleteTree(ctx: MutationCtx, row: FileRow): Promise<void> {
+  // The row goes first: a damaged tree with a cycle then still comes to an end.
+  await ctx.db.delete(row._id);
+  if (row.storageId !== undefined) await ctx.storage.delete(row.storageId);
+  for (const child of await children(ctx, row.projectId, row._id)) await deleteTree(ctx, child);
+}
+
+export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: string }) {
+  const names = splitPath(args.path);
+  const project = await requireProject(ctx, args.projectId);
+  const row = await resolve(ctx, project._id, names, "folder");
+  if (row === null) return null;
+  if (row !== "root" && row.type === "file") return { kind: "file" as const };
+  const rows = await children(ctx, project._id, row === "root" ? undefined : row._id);
+  return {
+    kind: "folder" as const,
+    entries: rows.map(({ name, type }) => ({ name, type })).sort(foldersFirst),
+  };
+}
+
+type Entry = { name: string; type: FileRow["type"] };
+
+function foldersFirst(a: Entry, b: Entry): number {
+  if (a.type !== b.type) return a.type === "folder" ? -1 : 1;
+  return a.name.localeCompare(b.name) || (a.name < b.name ? -1 : 1);
+}
+
+/** All rows of a project with their paths; rows whose parent is gone are left out. */
+async function rowsWithPaths(ctx: QueryCtx, projectId: string) {
+  const project = await requireProject(ctx, projectId);
+  const rows = await ctx.db
+    .query("files")
+    .withIndex("by_project", (q) => q.eq("projectId", project._id))
+    .collect();
+  const below = new Map<string | undefined, FileRow[]>();
+  for (const row of rows) {
+    const siblings = below.get(row.parentId);
+    if (siblings === undefined) below.set(row.parentId, [row]);
+    else siblings.push(row);
+  }
+  const found: { path: string; row: FileRow; isEmpty: boolean }[] = [];
+  const visit = (parentId: Id<"files"> | undefined, prefix: string): void => {
+    for (const row of below.get(parentId) ?? []) {
+      const path = prefix + row.name;
+      found.push({ path, row, isEmpty: !below.has(row._id) });
+      visit(row._id, `${path}/`);
+    }
+  };
+  visit(undefined, "");
+  return found;
+}
+
+export async function projectStructure(ctx: QueryCtx, projectId: string) {
+  const all = await rowsWithPaths(ctx, projectId);
+  // The default sort order of strings is the one promised: by UTF-16 code units.
+  return {
+    files: all.flatMap(({ path, row }) => (row.type === "file" ? [path] : [])).sort(),
+    emptyFolders: all
+      .flatMap(({ path, row, isEmpty }) => (row.type === "folder" && isEmpty ? [path] : []))
+      .sort(),
+  };
+}
+
+export async function allFiles(ctx: QueryCtx, projectId: string) {
+  const all = await rowsWithPaths(ctx, projectId);
+  return all.map(({ path, row }) => ({
+    path,
+    type: row.type,
+    ...(row.content === undefined ? {} : { content: row.content }),
+    updatedAt: row.updatedAt,
+  }));
+}

@@ -1,0 +1,85 @@
+// Projects, their conversations and their generation log, as servers write them.
+import type { Infer } from "convex/values";
+import type { Doc } from "../_generated/dataModel";
+import type { MutationCtx, QueryCtx } from "../_generated/server";
+import type { exportStatus, importStatus } from "./fields";
+import { normalizeProjectId, requireProject } from "./lookup";
+
+export async function createProject(ctx: MutationCtx, args: { name: string; ownerId: string }) {
+  return await ctx.db.insert("projects", {
+    name: args.name,
+    ownerId: args.ownerId,
+    updatedAt: Date.now(),
+  });
+}
+
+export async function createConversation(
+  ctx: MutationCtx,
+  args: { projectId: string; title: string },
+) {
+  const project = await requireProject(ctx, args.projectId);
+  return await ctx.db.insert("conversations", {
+    projectId: project._id,
+    title: args.title,
+    updatedAt: Date.now(),
+  });
+}
+
+export async function processingMessages(ctx: QueryCtx, projectId: string) {
+  const id = normalizeProjectId(ctx, projectId);
+  if (id === null) return [];
+  return await ctx.db
+    .query("messages")
+    .withIndex("by_project_status", (q) => q.eq("projectId", id).eq("status", "processing"))
+    .collect();
+}
+
+/** With `createdAt` given, the same event again is the same row: a retry adds nothing. */
+export async function appendGenerationEvent(
+  ctx: MutationCtx,
+  args: Pick<Doc<"generationEvents">, "type" | "message" | "filePath" | "preview"> & {
+    projectId: string;
+    createdAt?: number | undefined;
+  },
+): Promise<void> {
+  const project = await requireProject(ctx, args.projectId);
+  const { createdAt } = args;
+  if (createdAt !== undefined) {
+    const sameTime = await ctx.db
+      .query("generationEvents")
+      .withIndex("by_project_created_at", (q) =>
+        q.eq("projectId", project._id).eq("createdAt", createdAt),
+      )
+      .collect();
+    if (sameTime.some((e) => e.type === args.type && e.message === args.message)) return;
+  }
+  await ctx.db.insert("generationEvents", {
+    projectId: project._id,
+    type: args.type,
+    message: args.message,
+    ...(args.filePath === undefined ? {} : { filePath: args.filePath }),
+    ...(args.preview === undefined ? {} : { preview: args.preview }),
+    createdAt: createdAt ?? Date.now(),
+  });
+}
+
+export async function setImportStatus(
+  ctx: MutationCtx,
+  args: { projectId: string; status: Infer<typeof importStatus> },
+): Promise<void> {
+  const project = await requireProject(ctx, args.projectId);
+  await ctx.db.patch(project._id, { importStatus: args.status, updatedAt: Date.now() });
+}
+
+/** The repository's address is cleared when none is given. */
+export async function setExportStatus(
+  ctx: MutationCtx,
+  args: { projectId: string; status: Infer<typeof exportStatus>; repoUrl?: string | undefined },
+): Promise<void> {
+  const project = await requireProject(ctx, args.projectId);
+  await ctx.db.patch(project._id, {
+    exportStatus: args.status,
+    exportRepoUrl: args.repoUrl,
+    updatedAt: Date.now(),
+  });
+}

@@ -1,0 +1,256 @@
+// The functions that servers call: the task's core, the routes, the commands. All are public in
+// Convex's sense and guarded by `internalKey` instead; all errors carry a code. This file says what
+// each takes and returns; what each does stands in `model/`.
+import { v } from "convex/values";
+import {
+  conversationFields,
+  documentOf,
+  eventType,
+  exportStatus,
+  fileType,
+  finalStatus,
+  importStatus,
+  messageFields,
+  messageRole,
+  messageStatus,
+  storedToolCall,
+} from "./model/fields";
+import * as files from "./model/files";
+import { findConversation, findMessage } from "./model/lookup";
+import * as messages from "./model/messages";
+import * as projects from "./model/projects";
+import { serverMutation, serverQuery } from "./model/server";
+
+const message = documentOf("messages", messageFields);
+const conversation = documentOf("conversations", conversationFields);
+
+/** `applied: false`: refused because the status is final; nothing was changed. */
+const writeResult = v.object({ status: messageStatus, applied: v.boolean() });
+
+// ---- projects and conversations ----
+
+export const createProject = serverMutation({
+  args: { name: v.string(), ownerId: v.string() },
+  returns: v.id("projects"),
+  handler: projects.createProject,
+});
+
+export const createConversation = serverMutation({
+  args: { projectId: v.string(), title: v.string() },
+  returns: v.id("conversations"),
+  handler: projects.createConversation,
+});
+
+export const getConversationById = serverQuery({
+  args: { conversationId: v.string() },
+  returns: v.union(conversation, v.null()),
+  handler: async (ctx, args) => await findConversation(ctx, args.conversationId),
+});
+
+export const updateProjectImportStatus = serverMutation({
+  args: { projectId: v.string(), status: importStatus },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await projects.setImportStatus(ctx, args);
+    return null;
+  },
+});
+
+export const updateProjectExportStatus = serverMutation({
+  args: { projectId: v.string(), status: exportStatus, repoUrl: v.optional(v.string()) },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await projects.setExportStatus(ctx, args);
+    return null;
+  },
+});
+
+// ---- messages ----
+
+export const createMessage = serverMutation({
+  args: {
+    conversationId: v.string(),
+    projectId: v.string(),
+    role: messageRole,
+    content: v.string(),
+    status: v.optional(
+      v.union(v.literal("processing"), v.literal("completed"), v.literal("cancelled")),
+    ),
+  },
+  returns: v.id("messages"),
+  handler: messages.createMessage,
+});
+
+export const getMessageById = serverQuery({
+  args: { messageId: v.string() },
+  returns: v.union(message, v.null()),
+  handler: async (ctx, args) => await findMessage(ctx, args.messageId),
+});
+
+export const getProcessingMessages = serverQuery({
+  args: { projectId: v.string() },
+  returns: v.array(message),
+  handler: async (ctx, args) => await projects.processingMessages(ctx, args.projectId),
+});
+
+export const beginMessage = serverMutation({
+  args: { messageId: v.string(), runId: v.optional(v.string()), attempt: v.number() },
+  returns: v.object({
+    state: v.union(v.literal("run"), v.literal("final"), v.literal("superseded")),
+    status: messageStatus,
+    projectId: v.id("projects"),
+    conversationId: v.id("conversations"),
+  }),
+  handler: messages.beginMessage,
+});
+
+export const getMessageContext = serverQuery({
+  args: { messageId: v.string() },
+  returns: v.object({
+    projectId: v.id("projects"),
+    conversationId: v.id("conversations"),
+    messages: v.array(
+      v.object({
+        role: messageRole,
+        content: v.string(),
+        toolCalls: v.optional(v.array(storedToolCall)),
+      }),
+    ),
+  }),
+  handler: async (ctx, args) => await messages.messageContext(ctx, args.messageId),
+});
+
+export const streamMessageContent = serverMutation({
+  args: { messageId: v.string(), content: v.string(), isComplete: v.optional(v.boolean()) },
+  returns: writeResult,
+  handler: messages.streamContent,
+});
+
+export const updateMessageContent = serverMutation({
+  args: { messageId: v.string(), content: v.string(), status: v.optional(finalStatus) },
+  returns: writeResult,
+  handler: async (ctx, args) =>
+    await messages.finishMessage(ctx, { ...args, status: args.status ?? "completed" }),
+});
+
+export const cancelMessage = serverMutation({
+  args: { messageId: v.string(), content: v.optional(v.string()) },
+  returns: writeResult,
+  handler: messages.cancelMessage,
+});
+
+export const updateMessageTriggerRunId = serverMutation({
+  args: { messageId: v.string(), triggerRunId: v.string() },
+  returns: writeResult,
+  handler: messages.setTriggerRunId,
+});
+
+// ---- tool calls of a message ----
+
+export const saveToolCalls = serverMutation({
+  args: {
+    messageId: v.string(),
+    toolCalls: v.array(storedToolCall),
+    content: v.optional(v.string()),
+  },
+  returns: writeResult,
+  handler: messages.saveToolCalls,
+});
+
+export const appendToolCall = serverMutation({
+  args: {
+    messageId: v.string(),
+    toolCall: v.object({ id: v.string(), name: v.string(), args: v.any() }),
+  },
+  returns: writeResult,
+  handler: async (ctx, args) =>
+    await messages.saveToolCalls(ctx, { messageId: args.messageId, toolCalls: [args.toolCall] }),
+});
+
+export const appendToolResult = serverMutation({
+  args: { messageId: v.string(), toolCallId: v.string(), result: v.any() },
+  returns: writeResult,
+  handler: messages.setToolResult,
+});
+
+// ---- generation log ----
+
+export const appendGenerationEvent = serverMutation({
+  args: {
+    projectId: v.string(),
+    type: eventType,
+    message: v.string(),
+    filePath: v.optional(v.string()),
+    preview: v.optional(v.string()),
+    /** Epoch milliseconds; with it, a repeated call adds no second row. */
+    createdAt: v.optional(v.number()),
+  },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await projects.appendGenerationEvent(ctx, args);
+    return null;
+  },
+});
+
+// ---- files ----
+
+export const readFileByPath = serverQuery({
+  args: { projectId: v.string(), path: v.string() },
+  returns: v.union(
+    v.object({ kind: v.literal("file"), content: v.string(), updatedAt: v.number() }),
+    v.object({ kind: v.literal("folder") }),
+    v.object({ kind: v.literal("binary") }),
+    v.null(),
+  ),
+  handler: files.readFile,
+});
+
+export const writeFileByPath = serverMutation({
+  args: { projectId: v.string(), path: v.string(), content: v.string() },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await files.writeFile(ctx, args);
+    return null;
+  },
+});
+
+export const deleteFileByPath = serverMutation({
+  args: { projectId: v.string(), path: v.string() },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await files.deleteFile(ctx, args);
+    return null;
+  },
+});
+
+export const listFilesByPath = serverQuery({
+  args: { projectId: v.string(), path: v.string() },
+  returns: v.union(
+    v.object({
+      kind: v.literal("folder"),
+      entries: v.array(v.object({ name: v.string(), type: fileType })),
+    }),
+    v.object({ kind: v.literal("file") }),
+    v.null(),
+  ),
+  handler: files.listFiles,
+});
+
+export const getProjectStructure = serverQuery({
+  args: { projectId: v.string() },
+  returns: v.object({ files: v.array(v.string()), emptyFolders: v.array(v.string()) }),
+  handler: async (ctx, args) => await files.projectStructure(ctx, args.projectId),
+});
+
+export const getAllProjectFiles = serverQuery({
+  args: { projectId: v.string() },
+  returns: v.array(
+    v.object({
+      path: v.string(),
+      type: fileType,
+      content: v.optional(v.string()),
+      updatedAt: v.number(),
+    }),
+  ),
+  handler: async (ctx, args) => await files.allFiles(ctx, args.projectId),
+});
