@@ -9,6 +9,7 @@ import {
   exportStatus,
   fileType,
   finalStatus,
+  finishedTurn,
   importStatus,
   messageFields,
   messageRole,
@@ -24,8 +25,19 @@ import { serverMutation, serverQuery } from "./model/server";
 const message = documentOf("messages", messageFields);
 const conversation = documentOf("conversations", conversationFields);
 
-/** `applied: false`: refused because the status is final; nothing was changed. */
-const writeResult = v.object({ status: messageStatus, applied: v.boolean() });
+/**
+ * `applied: false`: nothing was changed, because the status is final or (`superseded`) a newer
+ * attempt of the run works on the message.
+ */
+const writeFields = {
+  status: messageStatus,
+  applied: v.boolean(),
+  superseded: v.optional(v.boolean()),
+};
+const writeResult = v.object(writeFields);
+
+/** The number of a run's write; a repeated number changes nothing, an older attempt's is refused. */
+const seq = v.optional(v.number());
 
 // ---- projects and conversations ----
 
@@ -94,12 +106,22 @@ export const getProcessingMessages = serverQuery({
 });
 
 export const beginMessage = serverMutation({
-  args: { messageId: v.string(), runId: v.optional(v.string()), attempt: v.number() },
+  args: {
+    messageId: v.string(),
+    runId: v.optional(v.string()),
+    attempt: v.number(),
+    resume: v.optional(v.boolean()),
+  },
   returns: v.object({
     state: v.union(v.literal("run"), v.literal("final"), v.literal("superseded")),
     status: messageStatus,
     projectId: v.id("projects"),
     conversationId: v.id("conversations"),
+    /** With `resume`: what earlier attempts have finished, and where this one's numbers begin. */
+    content: v.optional(v.string()),
+    toolCalls: v.optional(v.array(storedToolCall)),
+    seq,
+    turns: v.optional(v.array(finishedTurn)),
   }),
   handler: messages.beginMessage,
 });
@@ -121,22 +143,48 @@ export const getMessageContext = serverQuery({
 });
 
 export const streamMessageContent = serverMutation({
-  args: { messageId: v.string(), content: v.string(), isComplete: v.optional(v.boolean()) },
+  args: { messageId: v.string(), content: v.string(), isComplete: v.optional(v.boolean()), seq },
   returns: writeResult,
   handler: messages.streamContent,
 });
 
+export const appendMessageContent = serverMutation({
+  args: {
+    messageId: v.string(),
+    /** UTF-16 units: where the stored text ends. */
+    offset: v.number(),
+    text: v.string(),
+    status: v.optional(finalStatus),
+    seq,
+  },
+  returns: v.object({ ...writeFields, length: v.optional(v.number()) }),
+  handler: messages.appendContent,
+});
+
 export const updateMessageContent = serverMutation({
-  args: { messageId: v.string(), content: v.string(), status: v.optional(finalStatus) },
+  args: {
+    messageId: v.string(),
+    content: v.string(),
+    status: v.optional(finalStatus),
+    /** Why a failed message failed; kept for the page, apart from the partial text. */
+    error: v.optional(v.object({ code: v.string(), message: v.string() })),
+    seq,
+  },
   returns: writeResult,
   handler: async (ctx, args) =>
     await messages.finishMessage(ctx, { ...args, status: args.status ?? "completed" }),
 });
 
 export const cancelMessage = serverMutation({
-  args: { messageId: v.string(), content: v.optional(v.string()) },
+  args: { messageId: v.string(), content: v.optional(v.string()), seq },
   returns: writeResult,
   handler: messages.cancelMessage,
+});
+
+export const renewLease = serverMutation({
+  args: { messageId: v.string(), seq },
+  returns: writeResult,
+  handler: messages.renewLease,
 });
 
 export const updateMessageTriggerRunId = serverMutation({
@@ -152,6 +200,8 @@ export const saveToolCalls = serverMutation({
     messageId: v.string(),
     toolCalls: v.array(storedToolCall),
     content: v.optional(v.string()),
+    turn: v.optional(finishedTurn),
+    seq,
   },
   returns: writeResult,
   handler: messages.saveToolCalls,

@@ -48,6 +48,9 @@ export const storedToolCall = v.object({
   result: v.optional(v.any()),
 });
 
+/** A finished model turn of a run under way, as the core wants it back to go on behind it. */
+export const finishedTurn = v.object({ step: v.number(), data: v.any() });
+
 export const userFields = {
   stackUserId: v.string(),
   clerkId: v.optional(v.string()),

@@ -6,14 +6,31 @@ import { getConvexSize, type Infer } from "convex/values";
 import type { Doc } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import type { finalStatus, messageStatus, storedToolCall } from "./fields";
+import {
+  begun,
+  closed,
+  isJournal,
+  journalOf,
+  standing,
+  type Turn,
+  visibleCalls,
+  withJournal,
+  written,
+} from "./journal";
 import { requireAssistantMessage, requireConversation } from "./lookup";
 
 export type Status = Infer<typeof messageStatus>;
 export type FinalStatus = Infer<typeof finalStatus>;
 export type ToolCall = Infer<typeof storedToolCall>;
 
-/** What a write to a message answers; `applied: false` means that nothing was changed. */
-export type WriteResult = { status: Status; applied: boolean };
+/**
+ * What a write to a message answers. `applied: false` means that nothing was changed: the status is
+ * final, or (`superseded`) a newer attempt works on the message.
+ */
+export type WriteResult = { status: Status; applied: boolean; superseded?: boolean };
+
+/** Numbers a run's writes, so that a repeated one changes nothing and an older attempt's is refused. */
+export type Sequenced = { seq?: number | undefined };
 
 /** Stands in a message that was cancelled before it had any text. */
 export const CANCELLED_TEXT = "Message was cancelled.";
@@ -32,24 +49,51 @@ export function isFinal(status: Status): status is FinalStatus {
   return status !== "processing";
 }
 
-type Patch = Partial<Pick<Doc<"messages">, "content" | "status" | "toolCalls">>;
+interface Change {
+  content?: string;
+  status?: FinalStatus;
+  /** Replaces the calls; the journal is kept apart from them. */
+  toolCalls?: ToolCall[];
+  /** A model turn that this write finishes. */
+  turn?: Turn;
+  /** Why the message failed. */
+  error?: { code: string; message: string };
+}
 
 /**
  * The only way to change a message's text, tool calls or status. `change` is asked only while the
- * message is processing; it returns null when there is nothing to write.
+ * message is processing and the write is not an older attempt's; it returns null when there is
+ * nothing to write.
  */
 async function writeWhileProcessing(
   ctx: MutationCtx,
-  messageId: string,
-  change: (message: Doc<"messages">) => Patch | null,
+  args: { messageId: string } & Sequenced,
+  change: (message: Doc<"messages">) => Change | null,
 ): Promise<WriteResult> {
-  const message = await requireAssistantMessage(ctx, messageId);
+  const message = await requireAssistantMessage(ctx, args.messageId);
   const status = statusOf(message);
   if (isFinal(status)) return { status, applied: false };
-  const patch = change(message);
-  if (patch === null) return { status, applied: false };
-  await ctx.db.patch(message._id, patch);
-  const after = patch.status ?? status;
+  const journal = journalOf(message.toolCalls);
+  const place = standing(journal, args.seq);
+  if (place === "stale") return { status, applied: false, superseded: true };
+  // The answer to this very write was lost: it took effect then.
+  if (place === "repeated") return { status, applied: true };
+  const wanted = change(message);
+  if (wanted === null) return { status, applied: false };
+  const after = wanted.status ?? status;
+  const calls = wanted.toolCalls ?? message.toolCalls ?? [];
+  const toolCalls = isFinal(after)
+    ? closed(calls, wanted.error)
+    : journal === undefined
+      ? wanted.toolCalls
+      : withJournal(calls, written(journal, args.seq, wanted.turn, Date.now()));
+  await ctx.db.patch(message._id, {
+    ...(wanted.content === undefined ? {} : { content: wanted.content }),
+    ...(wanted.status === undefined ? {} : { status: wanted.status }),
+    ...(toolCalls === undefined || (toolCalls.length === 0 && message.toolCalls === undefined)
+      ? {}
+      : { toolCalls }),
+  });
   if (isFinal(after)) await touchConversation(ctx, message);
   return { status: after, applied: true };
 }
@@ -81,23 +125,49 @@ export async function createMessage(
   return id;
 }
 
-/** The first call of every attempt: says whether to run, and gives a retry a clean message. */
+/**
+ * The first call of every attempt: says whether to run, and from where. With `resume`, what an
+ * earlier attempt has finished stays, and the answer says what that is; without it, or where nothing
+ * is finished, the message is clean again.
+ */
 export async function beginMessage(
   ctx: MutationCtx,
-  args: { messageId: string; runId?: string | undefined; attempt: number },
+  args: {
+    messageId: string;
+    runId?: string | undefined;
+    attempt: number;
+    resume?: boolean | undefined;
+  },
 ) {
   const message = await requireAssistantMessage(ctx, args.messageId);
   const status = statusOf(message);
-  const where = { projectId: message.projectId, conversationId: message.conversationId };
-  if (isFinal(status)) return { state: "final" as const, status, ...where };
-  const patch: Partial<Doc<"messages">> = {};
-  if (args.runId !== undefined && args.runId !== message.triggerRunId) {
-    patch.triggerRunId = args.runId;
+  const where = { status, projectId: message.projectId, conversationId: message.conversationId };
+  if (isFinal(status)) return { state: "final" as const, ...where };
+  const known = journalOf(message.toolCalls);
+  const sameRun = known !== undefined && known.runId === (args.runId ?? null);
+  if (sameRun && args.attempt < known.attempt) return { state: "superseded" as const, ...where };
+  const runId =
+    args.runId !== undefined && args.runId !== message.triggerRunId
+      ? { triggerRunId: args.runId }
+      : {};
+  if (!args.resume) {
+    const calls = (message.toolCalls ?? []).length > 0 ? { toolCalls: [] } : {};
+    const content = message.content === "" ? {} : { content: "" };
+    const patch = { ...runId, ...calls, ...content };
+    if (Object.keys(patch).length > 0) await ctx.db.patch(message._id, patch);
+    return { state: "run" as const, ...where };
   }
-  if (message.content !== "") patch.content = "";
-  if ((message.toolCalls ?? []).length > 0) patch.toolCalls = [];
-  if (Object.keys(patch).length > 0) await ctx.db.patch(message._id, patch);
-  return { state: "run" as const, status, ...where };
+  const journal = begun(known, args.attempt, args.runId, Date.now());
+  const finished = journal.turns.length > 0;
+  const content = finished ? message.content : "";
+  const toolCalls = finished ? visibleCalls(message.toolCalls) : [];
+  await ctx.db.patch(message._id, {
+    ...runId,
+    content,
+    toolCalls: withJournal(toolCalls, journal),
+  });
+  const { seq, turns } = journal;
+  return { state: "run" as const, ...where, content, toolCalls, seq, turns };
 }
 
 /** The conversation before this message, oldest first, as the model should see it. */
@@ -120,7 +190,7 @@ export async function messageContext(ctx: QueryCtx, messageId: string) {
     bytes += getConvexSize(earlier);
     if (bytes > HISTORY_MAX_READ_BYTES) break;
     if (belongsToHistory(earlier)) {
-      const calls = earlier.toolCalls ?? [];
+      const calls = visibleCalls(earlier.toolCalls);
       history.push({
         role: earlier.role,
         content: earlier.content,
@@ -144,34 +214,75 @@ function belongsToHistory(message: Doc<"messages">): boolean {
 
 export async function streamContent(
   ctx: MutationCtx,
-  args: { messageId: string; content: string; isComplete?: boolean | undefined },
+  args: { messageId: string; content: string; isComplete?: boolean | undefined } & Sequenced,
 ): Promise<WriteResult> {
-  return await writeWhileProcessing(ctx, args.messageId, () => ({
+  return await writeWhileProcessing(ctx, args, () => ({
     content: args.content,
     ...(args.isComplete ? { status: "completed" as const } : {}),
   }));
 }
 
+/**
+ * Adds to the text what is new. Where `offset` (UTF-16 units) is not where the stored text ends,
+ * nothing is changed and `length` says where it does.
+ */
+export async function appendContent(
+  ctx: MutationCtx,
+  args: {
+    messageId: string;
+    offset: number;
+    text: string;
+    status?: FinalStatus | undefined;
+  } & Sequenced,
+): Promise<WriteResult & { length?: number }> {
+  let length: number | undefined;
+  const result = await writeWhileProcessing(ctx, args, ({ content }) => {
+    if (content.length !== args.offset) {
+      length = content.length;
+      return null;
+    }
+    return {
+      content: content + args.text,
+      ...(args.status === undefined ? {} : { status: args.status }),
+    };
+  });
+  return length === undefined ? result : { ...result, length };
+}
+
 export async function finishMessage(
   ctx: MutationCtx,
-  args: { messageId: string; content: string; status: FinalStatus },
+  args: {
+    messageId: string;
+    content: string;
+    status: FinalStatus;
+    error?: { code: string; message: string } | undefined;
+  } & Sequenced,
 ): Promise<WriteResult> {
-  return await writeWhileProcessing(ctx, args.messageId, () => ({
+  return await writeWhileProcessing(ctx, args, () => ({
     content: args.content,
     status: args.status,
+    ...(args.error === undefined ? {} : { error: args.error }),
   }));
 }
 
 /** Keeps the longer of the stored and the given partial text. */
 export async function cancelMessage(
   ctx: MutationCtx,
-  args: { messageId: string; content?: string | undefined },
+  args: { messageId: string; content?: string | undefined } & Sequenced,
 ): Promise<WriteResult> {
-  return await writeWhileProcessing(ctx, args.messageId, (message) => {
+  return await writeWhileProcessing(ctx, args, (message) => {
     const given = args.content ?? "";
     const text = given.length > message.content.length ? given : message.content;
     return { status: "cancelled", content: text === "" ? CANCELLED_TEXT : text };
   });
+}
+
+/** Says that the run is alive while it has nothing to write. */
+export async function renewLease(
+  ctx: MutationCtx,
+  args: { messageId: string } & Sequenced,
+): Promise<WriteResult> {
+  return await writeWhileProcessing(ctx, args, () => ({}));
 }
 
 /** The run id may be stored on a final message too: it changes nothing that a user sees. */
@@ -188,15 +299,21 @@ export async function setTriggerRunId(
 
 /**
  * Adds calls or completes known ones (same id); the order of first sight stays. The text before the
- * calls may come along, so that a step boundary is one write.
+ * calls and the turn that made them may come along, so that a step boundary is one write.
  */
 export async function saveToolCalls(
   ctx: MutationCtx,
-  args: { messageId: string; toolCalls: ToolCall[]; content?: string | undefined },
+  args: {
+    messageId: string;
+    toolCalls: ToolCall[];
+    content?: string | undefined;
+    turn?: Turn | undefined;
+  } & Sequenced,
 ): Promise<WriteResult> {
-  return await writeWhileProcessing(ctx, args.messageId, (message) => ({
-    toolCalls: mergeToolCalls(message.toolCalls ?? [], args.toolCalls),
+  return await writeWhileProcessing(ctx, args, (message) => ({
+    toolCalls: mergeToolCalls(visibleCalls(message.toolCalls), args.toolCalls),
     ...(args.content === undefined ? {} : { content: args.content }),
+    ...(args.turn === undefined ? {} : { turn: args.turn }),
   }));
 }
 
@@ -219,13 +336,12 @@ export async function setToolResult(
   ctx: MutationCtx,
   args: { messageId: string; toolCallId: string; result: unknown },
 ): Promise<WriteResult> {
-  return await writeWhileProcessing(ctx, args.messageId, (message) => {
+  return await writeWhileProcessing(ctx, args, (message) => {
     const calls = message.toolCalls ?? [];
-    if (!calls.some((call) => call.id === args.toolCallId)) return null;
+    const isMeant = (call: ToolCall) => call.id === args.toolCallId && !isJournal(call);
+    if (!calls.some(isMeant)) return null;
     return {
-      toolCalls: calls.map((call) =>
-        call.id === args.toolCallId ? { ...call, result: args.result } : call,
-      ),
+      toolCalls: calls.map((call) => (isMeant(call) ? { ...call, result: args.result } : call)),
     };
   });
 }
