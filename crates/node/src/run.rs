@@ -1,5 +1,6 @@
 //! The handle of a run, as JavaScript holds it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{PromiseRaw, within_runtime_if_available};
@@ -16,12 +17,14 @@ use crate::error::Failure;
 use crate::live::Counted;
 
 /// Starts a run and returns at once. `spec` is a `RunSpec` as JSON; one that cannot be read is
-/// thrown. Variables are taken from the process's environment now.
+/// thrown. `variables` is `process.env` as JSON: a worker thread of Node has its own, and reading the
+/// process's from here while the main thread sets one would be a race.
 #[napi(catch_unwind)]
-pub fn start_run(env: &Env, spec: String) -> Result<NativeRun> {
+pub fn start_run(env: &Env, spec: String, variables: String) -> Result<NativeRun> {
     let spec = RunSpec::from_json(&spec).map_err(|error| Failure::from(error).into_js(env))?;
+    let variables = read_variables(&variables).map_err(|failure| failure.into_js(env))?;
     let run = within_runtime_if_available(|| {
-        let run = Arc::new(Run::start(spec, RunEnv::from_process()));
+        let run = Arc::new(Run::start(spec, variables));
         let counted = Counted::run();
         // Owns the run until its end; who drops the handle cancels it, see below.
         tokio::spawn({
@@ -90,6 +93,12 @@ impl NativeRun {
         };
         env.spawn_future_with_callback(result, |env, result| result.map_err(|failure| failure.into_js(env)))
     }
+}
+
+fn read_variables(json: &str) -> std::result::Result<RunEnv, Failure> {
+    let variables: BTreeMap<String, String> = serde_json::from_str(json)
+        .map_err(|error| Failure::internal("the environment cannot be read as JSON", &error))?;
+    Ok(variables.into_iter().collect())
 }
 
 fn json<T: Serialize>(value: &T) -> std::result::Result<String, Failure> {

@@ -1,0 +1,113 @@
+// What a person reads when the addon is not there: which files were looked for, on which machine, and
+// what to do. And that importing the package needs no addon.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { ConfigError, type PolarisError } from "polaris-agent";
+import { loadNative, packageRoot, thisPlatform, tripleOf } from "../../npm/src/native.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "polaris-loader-"));
+writeFileSync(join(folder, "package.json"), JSON.stringify({ version: "1.2.3" }));
+after(() => rmSync(folder, { recursive: true }));
+
+const require = createRequire(import.meta.url);
+const MUSL = { platform: "linux", arch: "arm64", libc: "musl", node: "v20.19.0" } as const;
+
+function thrown(load: () => unknown): PolarisError {
+  try {
+    load();
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error;
+  }
+  assert.fail("it was loaded");
+}
+
+describe("the loader", () => {
+  it("says what it looked for, where, and the two ways to get it", () => {
+    const error = thrown(() => loadNative({ env: {}, platform: MUSL, root: folder, require }));
+    assert.deepEqual([error.code, error.retryable], ["ADDON_MISSING", false]);
+    for (const part of [
+      "polaris-agent 1.2.3",
+      "linux arm64 musl, node v20.19.0",
+      `${join(folder, "npm", "polaris.linux-arm64-musl.node")}: not found`,
+      "package polaris-agent-linux-arm64-musl: not found",
+      "npm install polaris-agent@1.2.3",
+      "npm run build",
+    ]) {
+      assert.ok(error.message.includes(part), `${part}\nis not in\n${error.message}`);
+    }
+  });
+
+  it("takes the named file and no other", () => {
+    const file = join(folder, "there-is-none.node");
+    const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
+    const platform = thisPlatform();
+    const { message } = thrown(() => loadNative({ env, platform, root: packageRoot, require }));
+    assert.ok(message.includes(`${file} (POLARIS_NATIVE_LIBRARY_PATH): not found`), message);
+    assert.ok(!message.includes("- package"), message);
+    const unset = { POLARIS_NATIVE_LIBRARY_PATH: " " };
+    assert.equal(
+      typeof loadNative({ env: unset, platform, root: packageRoot, require }).version,
+      "function",
+    );
+  });
+
+  it("refuses an addon of another version", () => {
+    const env = { POLARIS_NATIVE_LIBRARY_PATH: builtAddon() };
+    const load = () => loadNative({ env, platform: thisPlatform(), root: folder, require });
+    assert.match(thrown(load).message, /is version \d+\.\d+\.\d+, needed is 1\.2\.3/);
+  });
+
+  it("says why a file that is there is no addon", () => {
+    const file = join(folder, "text.node");
+    writeFileSync(file, "this is no library");
+    const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
+    const load = () => loadNative({ env, platform: thisPlatform(), root: folder, require });
+    const { message } = thrown(load);
+    assert.ok(message.includes(file) && !message.includes("not found"), message);
+  });
+
+  it("finds the published package where there is no build", () => {
+    const addon = { version: () => "1.2.3" };
+    const asked: string[] = [];
+    const published = (id: string): unknown => {
+      asked.push(id);
+      if (id === "polaris-agent-darwin-arm64") return addon;
+      throw Object.assign(new Error("Cannot find module"), { code: "MODULE_NOT_FOUND" });
+    };
+    const platform = { platform: "darwin", arch: "arm64", node: "v22.0.0" };
+    assert.equal(loadNative({ env: {}, platform, root: folder, require: published }), addon);
+    assert.deepEqual(asked, [
+      join(folder, "npm", "polaris.darwin-arm64.node"),
+      "polaris-agent-darwin-arm64",
+    ]);
+  });
+
+  it("loads nothing until the first run starts, for ES modules and for CommonJS", () => {
+    const env = { ...process.env, POLARIS_NATIVE_LIBRARY_PATH: join(folder, "none.node") };
+    const start = "startRun({ job: 'agent', payload: { messages: [] } })";
+    const report = "catch (e) { console.log(e.code, e instanceof p.ConfigError) }";
+    for (const [type, load] of [
+      ["module", "import * as p from 'polaris-agent'"],
+      ["commonjs", "const p = require('polaris-agent')"],
+    ] as const) {
+      const code = `${load}; try { p.${start} } ${report}`;
+      const { stdout, stderr } = spawnSync(
+        process.execPath,
+        [`--input-type=${type}`, "--eval", code],
+        { cwd: packageRoot, env, encoding: "utf8" },
+      );
+      assert.equal(stdout.trim(), "ADDON_MISSING true", stderr);
+    }
+  });
+});
+
+function builtAddon(): string {
+  return join(packageRoot, "npm", `polaris.${tripleOf(thisPlatform())}.node`);
+}

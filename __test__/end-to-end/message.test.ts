@@ -1,0 +1,208 @@
+// A message from `send` to its final text, through the official CLI and SDK: tools, framing of the
+// model's stream, and failures that are repeated inside an attempt or by the runner.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, it } from "node:test";
+import { keepsInterval, timerWrites } from "../../local/commands/demo/message.ts";
+import type { FramingScript } from "../../local/model/script.ts";
+import { DEMO_PROJECT } from "../../local/stack/demo-project.ts";
+import { assertEnded, type Sent, World } from "./fixtures/world.ts";
+
+let world: World;
+before(async () => {
+  world = await World.start("message");
+});
+after(() => world?.close());
+
+const STORY = 'Größe zählt nicht: 完成 🎉, naïve café — Zeile.\nNext line, \\ and "quotes". ';
+
+/** What the tools of the last request told the model, in order. */
+async function toldToModel(sent: Sent): Promise<{ id: string; content: string }[]> {
+  const { messages } = (await sent.requests()).at(-1)?.body as {
+    messages: { role: string; content: string; tool_call_id: string }[];
+  };
+  return messages
+    .filter(({ role }) => role === "tool")
+    .map(({ tool_call_id: id, content }) => ({ id, content }));
+}
+
+describe("a message with tool calls", () => {
+  const written = "export const grüße = '🎉';\n";
+  const calls = {
+    structure: { id: "call_structure", name: "getProjectStructure", args: {} },
+    list: { id: "call_list", name: "listFiles", args: { path: "src" } },
+    read: { id: "call_read", name: "readFile", args: { path: "./README.md" } },
+    write: {
+      id: "call_write",
+      name: "writeFile",
+      args: { path: "src/new/grüße.ts", content: written },
+    },
+    delete: { id: "call_delete", name: "deleteFile", args: { path: "/src/styles.css" } },
+  };
+  const results: Record<string, string> = {
+    call_structure: Object.keys(DEMO_PROJECT).sort().join("\n"),
+    call_list: "[file] App.tsx\n[file] main.tsx\n[file] styles.css",
+    call_read: DEMO_PROJECT["README.md"] ?? "",
+    call_write: "Successfully wrote to src/new/grüße.ts",
+    call_delete: "Successfully deleted /src/styles.css",
+  };
+  const texts = ["Let me look. ", "Reading: ", "", "Now I change it. ", STORY.repeat(6)];
+  let sent: Sent;
+
+  before(async () => {
+    sent = await world.send("Use all five tools", [
+      { text: texts[0], toolCalls: [calls.structure, calls.list] },
+      { text: texts[1], toolCalls: [calls.read] },
+      { toolCalls: [calls.write] },
+      { text: texts[3], toolCalls: [calls.delete] },
+      { text: texts[4], chunkChars: 3, deltasPerSecond: 100 },
+    ]);
+    await sent.final();
+  });
+
+  it("ends completed, in one attempt, with exactly the model's text", async () => {
+    const message = await sent.now();
+    assert.equal(message.content, texts.join(""));
+    assert.equal(message.content, (await sent.requests()).map(({ text }) => text).join(""));
+    assertEnded(await sent.commits(), "completed");
+    assert.deepEqual([await sent.runStatus(), await sent.attempts()], ["COMPLETED", 1]);
+    assert.equal(message.triggerRunId, sent.runId);
+  });
+
+  it("stores each call as the tool got it and each result as the model was told it", async () => {
+    const { toolCalls = [] } = await sent.now();
+    assert.deepEqual(
+      toolCalls.map(({ id, name, args, result }) => ({ id, name, args, result })),
+      Object.values(calls).map((call) => ({ ...call, result: results[call.id] })),
+    );
+    assert.deepEqual(
+      await toldToModel(sent),
+      toolCalls.map(({ id, result }) => ({ id, content: result })),
+    );
+  });
+
+  it("changes the project's files", async () => {
+    const files = new Map((await sent.files()).map(({ path, content }) => [path, content]));
+    assert.equal(files.get("src/new/grüße.ts"), written);
+    assert.ok(!files.has("src/styles.css"));
+    assert.equal(files.get("README.md"), DEMO_PROJECT["README.md"]);
+  });
+
+  it("writes the growing text at most once each 100 ms", async () => {
+    const timer = timerWrites(await sent.commits());
+    assert.ok(timer.length >= 3, `only ${timer.length} writes while it streamed`);
+    assert.ok(
+      keepsInterval(timer.map(({ at }) => at)),
+      `writes at ${timer.map(({ at }) => Math.round(at - (timer[0]?.at ?? 0))).join(", ")} ms`,
+    );
+  });
+
+  it("sends the prompt file byte for byte, and all tools", async () => {
+    const prompt = await readFile(new URL("../../prompts/process-message.md", import.meta.url));
+    for (const { body } of await sent.requests()) {
+      const { messages, tools } = body as {
+        messages: { role: string; content: string }[];
+        tools: { function: { name: string } }[];
+      };
+      assert.deepEqual(
+        [messages[0]?.role, Buffer.from(messages[0]?.content ?? "").equals(prompt)],
+        ["system", true],
+      );
+      assert.deepEqual(messages[1], { role: "user", content: sent.text });
+      assert.deepEqual(
+        tools.map((tool) => tool.function.name),
+        ["readFile", "writeFile", "deleteFile", "listFiles", "getProjectStructure"],
+      );
+    }
+  });
+});
+
+it("however the model's stream is framed, the stored text is the same", async () => {
+  const framings: Record<string, FramingScript & { done?: false }> = {
+    "one byte a write": { oneByteWrites: true },
+    "split inside characters": { splitUtf8: true },
+    CRLF: { crlf: true },
+    "comments between events": { comments: true },
+    "no [DONE]": { noDone: true },
+    "all at once": {
+      oneByteWrites: true,
+      crlf: true,
+      comments: true,
+      bom: true,
+      noSpaceAfterColon: true,
+      noDone: true,
+      noFinalBlankLine: true,
+    },
+  };
+  await Promise.all(
+    Object.entries(framings).map(async ([name, framing]) => {
+      const sent = await world.send(name, [{ text: STORY, chunkChars: 5, framing }]);
+      const { content, status } = await sent.final();
+      assert.deepEqual([status, content], ["completed", STORY], name);
+      assert.equal((await sent.requests()).length, 1, name);
+    }),
+  );
+});
+
+describe("a failure that passes", () => {
+  it("with Retry-After is repeated in the attempt, not before its time", async () => {
+    const sent = await world.send("Too many requests", [
+      { fail: { status: 429, headers: { "retry-after": "2" }, body: { error: { code: 429 } } } },
+      { text: "Here you are." },
+    ]);
+    const { content, status } = await sent.final();
+    assert.deepEqual([status, content], ["completed", "Here you are."]);
+    assert.equal(await sent.attempts(), 1);
+    const [first, second, ...more] = await sent.modelLog("request");
+    assert.deepEqual(more, []);
+    const pause = (second?.at ?? 0) - (first?.at ?? 0);
+    assert.ok(pause >= 2_000, `asked again after ${pause} ms`);
+  });
+
+  it("in the middle of the stream is repeated in the attempt, and no text comes twice", async () => {
+    const text = STORY.repeat(4);
+    const turn = { text, chunkChars: 4, deltasPerSecond: 100 };
+    const sent = await world.send("Cut in the middle", [
+      { ...turn, fail: { cutAfterDeltas: 30 } },
+      { ...turn, fail: { resetAfterDeltas: 40 } },
+      turn,
+    ]);
+    const { content, status } = await sent.final();
+    assert.deepEqual([status, content], ["completed", text]);
+    assert.deepEqual([await sent.attempts(), (await sent.requests()).length], [1, 3]);
+    const commits = await sent.commits();
+    assertEnded(commits, "completed");
+    const longest = Math.max(...commits.map(({ wroteText = 0 }) => wroteText));
+    assert.equal(longest, text.length, "never more text than there is");
+  });
+
+  it("of a whole attempt is repeated by the runner, without a word of it to the user", async () => {
+    const [first, last] = ["I look at the file. ", STORY];
+    const read = { id: "call_once", name: "readFile", args: { path: "README.md" } };
+    const start = { text: first, toolCalls: [read] };
+    const partial = { text: last, chunkChars: 4, deltasPerSecond: 100 };
+    const sent = await world.send(
+      "Fail a whole attempt",
+      [start, { ...partial, fail: { cutAfterDeltas: 12 } }],
+      { by: "position" },
+    );
+    // The third answer that was cut ends the attempt; the next one meets a model that works.
+    await world.model.waitFor({ type: "finished", contains: sent.text, count: 4, timeout: 60_000 });
+    await world.script(sent.text, [start, partial], { by: "position" });
+    const { content, status, toolCalls = [] } = await sent.final();
+    assert.deepEqual([status, content], ["completed", first + last]);
+    assert.deepEqual(
+      toolCalls.map(({ id, result }) => [id, result]),
+      [["call_once", DEMO_PROJECT["README.md"]]],
+    );
+    assert.equal(await sent.attempts(), 2);
+    const commits = await sent.commits();
+    assertEnded(commits, "completed");
+    const longest = Math.max(...commits.map(({ wroteText = 0 }) => wroteText));
+    assert.equal(longest, content.length, "never more text than there is");
+    assert.deepEqual(await world.sentry.events(), [], "a retried attempt is not reported");
+  });
+});
+
+it("no message of all these was written to after its end", () => world.assertOneEndEach());

@@ -1,0 +1,45 @@
+// The two services that the server code talks to, from the environment as it is at the time of the
+// call: a missing variable is named, an empty one counts as unset. Keys stay on the server.
+
+import { TriggerClient } from "@trigger.dev/sdk";
+import { ConvexHttpClient } from "convex/browser";
+import { MessageError } from "./errors.ts";
+
+/** Convex with the key that opens the server functions. */
+export interface Store {
+  convex: ConvexHttpClient;
+  /** Spread into the arguments of every `system:*` function. */
+  key: { internalKey: string };
+}
+
+export function store(): Store {
+  const url =
+    variable("CONVEX_URL") ??
+    require_("NEXT_PUBLIC_CONVEX_URL", "the URL of the Convex deployment (or set CONVEX_URL)");
+  const internalKey = require_(
+    "POLARIS_CONVEX_INTERNAL_KEY",
+    "it opens the server functions of the Convex deployment",
+  );
+  const convex = new ConvexHttpClient(url, { skipConvexDeploymentUrlCheck: true, logger: false });
+  return { convex, key: { internalKey } };
+}
+
+/** The runner of the tasks: Trigger.dev, or what TRIGGER_API_URL names. */
+export function runner(): TriggerClient {
+  const accessToken = require_("TRIGGER_SECRET_KEY", "it lets this server start and cancel runs");
+  const baseURL = variable("TRIGGER_API_URL") ?? "https://api.trigger.dev";
+  return new TriggerClient({ accessToken, baseURL });
+}
+
+function variable(name: string): string | undefined {
+  const value = process.env[name]?.trim();
+  return value === undefined || value === "" ? undefined : value;
+}
+
+function require_(name: string, purpose: string): string {
+  const value = variable(name);
+  if (value === undefined) {
+    throw new MessageError("CONFIG_MISSING", `${name} is not set: ${purpose}`);
+  }
+  return value;
+}

@@ -1,0 +1,45 @@
+// What the server code of messages can fail with. A route turns the code into a status; the text is
+// for people and carries no secret.
+
+import { ConvexError } from "convex/values";
+
+export type MessageErrorCode =
+  /** A variable is not set; the text names it. */
+  | "CONFIG_MISSING"
+  | "CONVERSATION_NOT_FOUND"
+  | "MESSAGE_NOT_FOUND"
+  | "NOT_AN_ASSISTANT_MESSAGE"
+  /** Another message of the project is being answered; `messageId` names it. */
+  | "MESSAGE_IN_PROGRESS"
+  /** The runner did not take the task; the message `messageId` is failed. */
+  | "TRIGGER_FAILED";
+
+export class MessageError extends Error {
+  readonly code: MessageErrorCode;
+  readonly messageId: string | undefined;
+
+  constructor(
+    code: MessageErrorCode,
+    message: string,
+    options: { messageId?: string; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "MessageError";
+    this.code = code;
+    this.messageId = options.messageId;
+  }
+}
+
+/** Gives an error of our Convex functions that callers know its code here too. */
+export function known(error: unknown): unknown {
+  if (!(error instanceof ConvexError)) return error;
+  const { code, message } = error.data as { code?: unknown; message?: unknown };
+  switch (code) {
+    case "CONVERSATION_NOT_FOUND":
+    case "MESSAGE_NOT_FOUND":
+    case "NOT_AN_ASSISTANT_MESSAGE":
+      return new MessageError(code, String(message), { cause: error });
+    default:
+      return error;
+  }
+}

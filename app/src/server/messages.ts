@@ -1,0 +1,144 @@
+// Sending a message and cancelling one: what a route, a command or a test does for a user. The
+// answer itself is the task's work; here a message gets its rows and its run. Who may do it is the
+// caller's question. Data come from Convex and the runner, and go there; nothing is kept here.
+
+import { idempotencyKeys } from "@trigger.dev/sdk";
+import type { processMessage } from "../../../trigger/tasks/process-message.ts";
+import { api } from "../../convex/_generated/api.js";
+import { runner, type Store, store } from "./clients.ts";
+import { known, MessageError } from "./errors.ts";
+import { type DeadRun, FAILURE_TEXT, repair } from "./repair.ts";
+
+export { MessageError, type MessageErrorCode } from "./errors.ts";
+export { type DeadRun, type Repaired, repair } from "./repair.ts";
+
+type Status = "processing" | "completed" | "failed" | "cancelled";
+
+export interface SendOptions {
+  conversationId: string;
+  message: string;
+  /** Hears of runs that were found dead on the way, once each; for error reports. */
+  onDeadRun?: ((dead: DeadRun) => void) | undefined;
+}
+
+/**
+ * Stores the user's message and an empty answer, and starts the run that fills it.
+ *
+ * @throws {MessageError} `MESSAGE_IN_PROGRESS` while another answer of the project is under way.
+ */
+export async function send({
+  conversationId,
+  message,
+  onDeadRun,
+}: SendOptions): Promise<{ messageId: string; runId: string }> {
+  // Both before the first write: a missing variable must leave no message behind.
+  const [data, { tasks, runs }] = [store(), runner()];
+  const { convex, key } = data;
+  const conversation = await convex.query(api.system.getConversationById, {
+    ...key,
+    conversationId,
+  });
+  if (conversation === null) {
+    throw new MessageError("CONVERSATION_NOT_FOUND", `there is no conversation ${conversationId}`);
+  }
+  const { projectId } = conversation;
+  await refuseWhileProcessing(data, projectId, onDeadRun);
+
+  const message_ = { ...key, conversationId, projectId };
+  await convex.mutation(api.system.createMessage, { ...message_, role: "user", content: message });
+  const messageId = await convex.mutation(api.system.createMessage, {
+    ...message_,
+    role: "assistant",
+    content: "",
+    status: "processing",
+  });
+
+  let runId: string;
+  try {
+    const run = await tasks.trigger<typeof processMessage>(
+      "process-message",
+      { messageId },
+      {
+        // A repeat after a lost answer must not start a second run.
+        idempotencyKey: await idempotencyKeys.create(messageId, { scope: "global" }),
+        tags: [`project_${projectId}`],
+      },
+    );
+    runId = run.id;
+  } catch (error) {
+    await convex.mutation(api.system.updateMessageContent, {
+      ...key,
+      messageId,
+      content: FAILURE_TEXT,
+      status: "failed",
+    });
+    throw new MessageError("TRIGGER_FAILED", "the run could not be started", {
+      messageId,
+      cause: error,
+    });
+  }
+
+  const { status } = await convex.mutation(api.system.updateMessageTriggerRunId, {
+    ...key,
+    messageId,
+    triggerRunId: runId,
+  });
+  // Cancelled before the run id was there to cancel by.
+  if (status === "cancelled") await runs.cancel(runId);
+  return { messageId, runId };
+}
+
+async function refuseWhileProcessing(
+  { convex, key }: Store,
+  projectId: string,
+  onDeadRun: SendOptions["onDeadRun"],
+): Promise<void> {
+  const processing = () =>
+    convex.query(api.system.getProcessingMessages, { ...key, projectId }).then(([first]) => first);
+  if ((await processing()) === undefined) return;
+  let cause: unknown;
+  await repair({ projectId, onDeadRun }).catch((error: unknown) => {
+    cause = error;
+  });
+  const busy = await processing();
+  if (busy !== undefined) {
+    throw new MessageError("MESSAGE_IN_PROGRESS", "a message is already being processed", {
+      messageId: busy._id,
+      cause,
+    });
+  }
+}
+
+/**
+ * Cancels a message: its status first, which every writer respects, then its run. On a message that
+ * is final already it changes nothing.
+ *
+ * @returns the message's status now, which need not be `cancelled`; `runCancelled: false` when a run
+ * could not be reached. Such a run stops by itself at its next write.
+ */
+export async function cancel({
+  messageId,
+}: {
+  messageId: string;
+}): Promise<{ status: Status; runCancelled: boolean }> {
+  const [{ convex, key }, { runs }] = [store(), runner()];
+  let runId: string | undefined;
+  try {
+    const { status } = await convex.mutation(api.system.cancelMessage, { ...key, messageId });
+    // A message that was cancelled before goes on: its run may have been out of reach then.
+    if (status !== "cancelled") return { status, runCancelled: false };
+    // Read after the status was set: a run id that is stored later is cancelled by `send`.
+    const message = await convex.query(api.system.getMessageById, { ...key, messageId });
+    runId = message?.triggerRunId;
+  } catch (error) {
+    throw known(error);
+  }
+  const status = "cancelled";
+  if (runId === undefined) return { status, runCancelled: false };
+  try {
+    await runs.cancel(runId);
+    return { status, runCancelled: true };
+  } catch {
+    return { status, runCancelled: false };
+  }
+}

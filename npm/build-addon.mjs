@@ -1,0 +1,66 @@
+// Builds the addon of this machine with cargo and puts it where the loader looks first:
+// npm/polaris.<platform>.node. `--release` for the optimised one. Prints its path.
+//
+// The addon is an ordinary cdylib, so cargo alone makes it. @napi-rs/cli would always name a target
+// and so compile all dependencies a second time, apart from what `cargo test` has built; it is for
+// the other platforms (CI) and never with --strip, which rebuilds everything too.
+
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const ROOT = resolve(HERE, "..");
+const CRATE = "polaris-node";
+
+const release = process.argv.includes("--release");
+const cargo = spawnSync(
+  "cargo",
+  [
+    "build",
+    "--package",
+    CRATE,
+    "--message-format=json-render-diagnostics",
+    ...(release ? ["--release"] : []),
+  ],
+  { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], encoding: "utf8", maxBuffer: 1 << 28 },
+);
+if (cargo.error !== undefined || cargo.status !== 0) {
+  const why = cargo.error?.message ?? `cargo ended with exit code ${cargo.status}`;
+  process.stderr.write(`the addon could not be built: ${why}\n`);
+  process.exit(1);
+}
+
+const target = join(HERE, `polaris.${triple()}.node`);
+mkdirSync(HERE, { recursive: true });
+// Renamed into place: a process that has the old one loaded keeps it, and none sees half a file.
+const fresh = `${target}.${process.pid}`;
+try {
+  copyFileSync(libraryOf(cargo.stdout), fresh);
+  renameSync(fresh, target);
+} finally {
+  rmSync(fresh, { force: true });
+}
+process.stdout.write(`${target}\n`);
+
+/** The library's path, from cargo's own account: target folders can be configured away. */
+function libraryOf(messages) {
+  for (const line of messages.split("\n").reverse()) {
+    if (!line.startsWith("{")) continue;
+    const { reason, target: built, filenames } = JSON.parse(line);
+    if (reason !== "compiler-artifact" || built.name !== CRATE.replace("-", "_")) continue;
+    const library = filenames.find((name) => /\.(so|dylib|dll)$/.test(name));
+    if (library !== undefined) return library;
+  }
+  throw new Error(`cargo built no library for ${CRATE}`);
+}
+
+/** As in npm/src/native.ts and as napi-rs names it. */
+function triple() {
+  const { platform, arch } = process;
+  if (platform === "win32") return `win32-${arch}-msvc`;
+  if (platform !== "linux") return `${platform}-${arch}`;
+  const { header } = process.report.getReport();
+  return `linux-${arch}-${header.glibcVersionRuntime === undefined ? "musl" : "gnu"}`;
+}

@@ -1,0 +1,508 @@
+// Generated from crates/core by `npm run types`. Do not edit.
+
+/**
+ * A stable name for what went wrong. It is the `code` of the JavaScript error.
+ */
+export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
+
+/**
+ * Why a run is asked to stop.
+ */
+export type CancelReason = "cancelled" | "timeout" | "superseded" | "dropped";
+
+/**
+ * The jobs of this version.
+ */
+export type JobName = "process-message" | "agent";
+
+/**
+ * The status of a message in the store.
+ */
+export type MessageStatus = "processing" | "completed" | "failed" | "cancelled";
+
+/**
+ * Why a write of the message went out.
+ */
+export type WriteKind = "timer" | "boundary" | "final";
+
+/**
+ * Why a turn ended, in one vocabulary for all providers.
+ */
+export type FinishReason = "stop" | "tool-calls" | "length" | "content-filter" | "other";
+
+/**
+ * Tokens of a turn, as far as the provider reports them.
+ */
+export type Usage = { 
+/**
+ * Tokens of the request.
+ */
+input: number, 
+/**
+ * Tokens of the answer, reasoning included.
+ */
+output: number, 
+/**
+ * Of `input`: read from the provider's cache.
+ */
+cached: number, 
+/**
+ * Of `input`: written to the provider's cache.
+ */
+cacheWrite: number, 
+/**
+ * Of `output`: reasoning.
+ */
+reasoning: number, 
+/**
+ * Cost in the provider's currency (OpenRouter: US dollars); 0 where it is not reported.
+ */
+cost: number, };
+
+/**
+ * Something that happened in a run. Times are milliseconds; `step` counts turns from 1.
+ */
+export type Event = { "type": "turn-start", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * The model's name.
+ */
+model: string, } | { "type": "first-text", 
+/**
+ * Since the run began.
+ */
+ms: number, } | { "type": "text", 
+/**
+ * What is new.
+ */
+text: string, } | { "type": "reasoning", 
+/**
+ * What is new.
+ */
+text: string, } | { "type": "reset", 
+/**
+ * The length of the text that stays, in UTF-8 bytes.
+ */
+bytes: number, } | { "type": "retry", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * What went wrong.
+ */
+code: ErrorCode, 
+/**
+ * The same as a sentence.
+ */
+message: string, 
+/**
+ * The pause.
+ */
+delayMs: number, } | { "type": "fallback", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * What the primary model failed with.
+ */
+code: ErrorCode, 
+/**
+ * The model that takes over.
+ */
+model: string, } | { "type": "tool-call", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * The id under which the call is stored.
+ */
+id: string, 
+/**
+ * The tool.
+ */
+name: string, 
+/**
+ * Its arguments.
+ */
+args: unknown, } | { "type": "tool-result", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * The id under which the call is stored.
+ */
+id: string, 
+/**
+ * The tool.
+ */
+name: string, 
+/**
+ * What the model gets to read.
+ */
+result: string, 
+/**
+ * Whether the result tells of a failure.
+ */
+isError: boolean, 
+/**
+ * How long it ran.
+ */
+ms: number, } | { "type": "turn-end", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * Why it ended.
+ */
+finish: FinishReason, 
+/**
+ * Its tokens, where the provider reports them.
+ */
+usage: Usage | null, } | { "type": "write", 
+/**
+ * Why it went out.
+ */
+kind: WriteKind, 
+/**
+ * UTF-8 bytes of text in it.
+ */
+bytes: number, 
+/**
+ * Its round trip.
+ */
+ms: number, } | { "type": "pace", 
+/**
+ * The new interval.
+ */
+intervalMs: number, 
+/**
+ * Why.
+ */
+reason: string, } | { "type": "status", 
+/**
+ * Which.
+ */
+status: MessageStatus, } | { "type": "span", 
+/**
+ * After the OpenTelemetry conventions for generative AI, e.g. `chat kimi-k2.5`.
+ */
+name: string, 
+/**
+ * Begin, milliseconds since 1970.
+ */
+start: number, 
+/**
+ * End, milliseconds since 1970.
+ */
+end: number, 
+/**
+ * Attributes.
+ */
+attributes: Record<string, string | number | boolean>, 
+/**
+ * The error's code, if it failed.
+ */
+error: ErrorCode | null, };
+
+/**
+ * How text deltas reach JavaScript.
+ */
+export type Deltas = "coalesced" | "each";
+
+/**
+ * Bounds of a run. Every one has a default; a value in the task file replaces it.
+ */
+export type Limits = { 
+/**
+ * Model turns in a run, at most. Default 10.
+ */
+maxSteps?: number, 
+/**
+ * Output tokens of a turn, at most. Default 2,000.
+ */
+maxOutputTokens?: number, 
+/**
+ * Output tokens of a turn that is asked once more because the limit left nothing usable of it.
+ * Default 8,000, and at most four times `max_output_tokens`.
+ */
+maxRaisedOutputTokens?: number, 
+/**
+ * How often an answer that the token limit cut is continued. Default 2.
+ */
+maxContinuations?: number, 
+/**
+ * Tokens of earlier messages that the model gets to see, estimated. Default 60,000.
+ */
+maxHistoryTokens?: number, 
+/**
+ * Sampling temperature, 0 to 2. Default 0.7.
+ */
+temperature?: number, 
+/**
+ * How often a turn is asked again after a passing failure, inside one attempt. Default 2.
+ */
+modelRetries?: number, 
+/**
+ * Time to connect to the provider, ms. Default 10,000.
+ */
+connectMs?: number, 
+/**
+ * Time to the first byte of an answer, ms. Default 120,000.
+ */
+firstByteMs?: number, 
+/**
+ * Time without data (comments do not count) after which a stream is given up, ms. Default 90,000.
+ */
+stallMs?: number, 
+/**
+ * Time for one turn, ms. Default 600,000.
+ */
+turnMs?: number, 
+/**
+ * Time for the whole run, ms; the runner's own limit should be longer. Default 3,300,000.
+ */
+runMs?: number, 
+/**
+ * Time for one tool call, ms. Default 30,000.
+ */
+toolMs?: number, 
+/**
+ * Bytes of text, reasoning and tool arguments that one turn may bring. Default 4 MiB.
+ */
+maxAnswerBytes?: number, 
+/**
+ * Bytes of a tool result that the model and the store get. Default 64 KiB.
+ */
+maxToolResultBytes?: number, 
+/**
+ * Tool calls of one turn that run at the same time. Default 8.
+ */
+maxParallelTools?: number, };
+
+/**
+ * A prompt: the bytes of a file, or a text given in the task file.
+ */
+export type Prompt = { "file": string } | { "text": string };
+
+/**
+ * The prompts of a job; a missing one is the default that ships with the package.
+ */
+export type Prompts = { 
+/**
+ * The system prompt.
+ */
+system?: Prompt, };
+
+/**
+ * Which attempt of how many this is; the runner counts from 1.
+ */
+export type Attempt = { 
+/**
+ * This attempt, from 1.
+ */
+number: number, 
+/**
+ * The last attempt that the runner will make.
+ */
+max: number, };
+
+/**
+ * Whether a model may reason where the provider lets one choose.
+ */
+export type ReasoningOption = "off" | "default";
+
+/**
+ * What a task file says of one model beyond the environment.
+ */
+export type ModelOptions = { 
+/**
+ * Headers to add to each request. Keys belong into the environment.
+ */
+headers?: { [key in string]: string }, 
+/**
+ * Fields to add to the request body, e.g. OpenRouter's `models` or `provider`.
+ */
+body?: Record<string, unknown>, 
+/**
+ * Whether a model that reasons by default is asked not to. Default `off`.
+ */
+reasoning?: ReasoningOption, };
+
+/**
+ * What a task file says of the two models.
+ */
+export type Models = { 
+/**
+ * Of the primary model.
+ */
+primary?: ModelOptions, 
+/**
+ * Of the fallback model.
+ */
+fallback?: ModelOptions, };
+
+/**
+ * How a run behaves. Set in the task file; the environment names only keys, URLs and models.
+ */
+export type RunOptions = { 
+/**
+ * Names of the tools that the model may call. Default: all that the job offers.
+ */
+tools?: Array<string>, 
+/**
+ * Prompts that replace the job's own.
+ */
+prompts?: Prompts, 
+/**
+ * Headers, body fields and reasoning of the two models.
+ */
+models?: Models, 
+/**
+ * Bounds that replace the defaults.
+ */
+limits?: Limits, 
+/**
+ * How text deltas reach JavaScript.
+ */
+deltas?: Deltas, 
+/**
+ * The runner's attempt counter.
+ */
+attempt?: Attempt, 
+/**
+ * The runner's id for this run; stored with the message.
+ */
+runId?: string, };
+
+/**
+ * A message of the conversation.
+ */
+export type AgentMessage = { "role": "system", "content": string } | { "role": "user", "content": string } | { "role": "assistant", "content": string };
+
+/**
+ * The payload of job `agent`.
+ */
+export type AgentPayload = { 
+/**
+ * The conversation, oldest first; the last message is what is asked.
+ */
+messages: Array<AgentMessage>, 
+/**
+ * A project in memory, contents by path. Left out: no file tools are offered.
+ */
+files?: { [key in string]: string }, };
+
+/**
+ * The payload of job `process-message`.
+ */
+export type ProcessMessagePayload = { 
+/**
+ * The assistant message to fill.
+ */
+messageId: string, };
+
+/**
+ * What to run.
+ */
+export type RunSpec = { 
+/**
+ * Which job.
+ */
+job: JobName, 
+/**
+ * Its payload.
+ */
+payload: unknown, 
+/**
+ * How it behaves.
+ */
+options?: RunOptions, };
+
+/**
+ * How a run ended, if not by an error.
+ */
+export type RunResult = { 
+/**
+ * The message's status; `completed` or `cancelled`.
+ */
+status: MessageStatus, 
+/**
+ * The message, for jobs that have one.
+ */
+messageId?: string, 
+/**
+ * The answer's text, for jobs without a store.
+ */
+text?: string, 
+/**
+ * The project's files, for jobs that got them in the payload.
+ */
+files?: { [key in string]: string }, 
+/**
+ * Model turns.
+ */
+steps: number, 
+/**
+ * Tool calls.
+ */
+toolCalls: number, 
+/**
+ * Tokens.
+ */
+usage: Usage, 
+/**
+ * The model that gave the last turn; empty if none was asked.
+ */
+model: string, 
+/**
+ * Whether the fallback took over.
+ */
+usedFallback: boolean, };
+
+/** Every error code: whether a new attempt can help, and what to do. */
+export const ERROR_CODES = {
+  CONFIG_MISSING: { retryable: false, hint: "set the variable that the message names" },
+  CONFIG_INVALID: { retryable: false, hint: "correct the variable or option that the message names" },
+  PAYLOAD_INVALID: { retryable: false, hint: "trigger the task with the payload that its type describes" },
+  MESSAGE_NOT_FOUND: { retryable: false, hint: "the message was deleted, or the id belongs to another deployment" },
+  NOT_AN_ASSISTANT_MESSAGE: { retryable: false, hint: "trigger the task with the id of the empty assistant message" },
+  PROJECT_NOT_FOUND: { retryable: false, hint: "the project or conversation was deleted" },
+  MODEL_AUTH: { retryable: false, hint: "check the provider's API key" },
+  MODEL_PAYMENT: { retryable: false, hint: "add credit to the provider's account" },
+  MODEL_BAD_REQUEST: { retryable: false, hint: "check the model name and the base URL" },
+  MODEL_CONTEXT_LENGTH: { retryable: false, hint: "start a new conversation, or choose a model with a larger context" },
+  MODEL_RATE_LIMITED: { retryable: true, hint: "wait, or raise the provider's rate limit" },
+  MODEL_UNAVAILABLE: { retryable: true, hint: "the provider has an outage; try again later" },
+  MODEL_CONNECT: { retryable: true, hint: "check the base URL and the network" },
+  MODEL_TLS: { retryable: false, hint: "check the certificate of the provider or proxy, and the CA that the worker trusts" },
+  MODEL_CONNECT_TIMEOUT: { retryable: true, hint: "check the base URL and the network" },
+  MODEL_FIRST_BYTE_TIMEOUT: { retryable: true, hint: "the provider is slow; raise limits.firstByteMs or choose another model" },
+  MODEL_STALLED: { retryable: true, hint: "the provider's stream stood still; raise limits.stallMs or choose another model" },
+  MODEL_TURN_TIMEOUT: { retryable: true, hint: "raise limits.turnMs or lower limits.maxOutputTokens" },
+  MODEL_STREAM_CUT: { retryable: true, hint: "the provider's stream ended early; try again" },
+  MODEL_PROTOCOL: { retryable: true, hint: "check that the base URL speaks the chosen protocol" },
+  MODEL_ERROR: { retryable: true, hint: "the provider failed while answering; try again" },
+  ANSWER_TOO_LARGE: { retryable: false, hint: "ask for a shorter answer" },
+  OUTPUT_LIMIT: { retryable: false, hint: "raise limits.maxOutputTokens, or ask for a shorter answer" },
+  CONTENT_FILTER: { retryable: false, hint: "rephrase the request" },
+  EMPTY_ANSWER: { retryable: true, hint: "the model gave no answer; try again or choose another model" },
+  STEP_LIMIT: { retryable: false, hint: "ask to continue, or raise limits.maxSteps" },
+  TOOL_LOOP: { retryable: false, hint: "rephrase the request, or choose another model" },
+  STORE_NOT_CONVEX: { retryable: false, hint: "set CONVEX_URL (or NEXT_PUBLIC_CONVEX_URL) to the URL of the deployment" },
+  STORE_KEY_REFUSED: { retryable: false, hint: "give POLARIS_CONVEX_INTERNAL_KEY the same value in the worker and in the Convex deployment" },
+  STORE_FUNCTION_MISSING: { retryable: false, hint: "deploy the Convex functions of this version (npx convex deploy)" },
+  STORE_FUNCTION_FAILED: { retryable: false, hint: "see the deployment's log" },
+  STORE_UNAVAILABLE: { retryable: true, hint: "check CONVEX_URL and the state of the deployment" },
+  TOOL_FATAL: { retryable: false, hint: "see the cause" },
+  CANCELLED: { retryable: false, hint: "nothing: the run was cancelled" },
+  RUN_TIMEOUT: { retryable: false, hint: "raise maxDuration of the task, or ask for less at once" },
+  INTERNAL: { retryable: true, hint: "this is a defect of polaris-agent; please report it" },
+} as const satisfies Record<ErrorCode, { retryable: boolean; hint: string }>;

@@ -1,0 +1,141 @@
+// The package's door: start a run, pull its events, stop it, learn how it ended. Everything else
+// happens in the addon; this adds types, error classes and the place of the default prompt.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fromNative, polarisError } from "./errors.ts";
+import type {
+  AgentPayload,
+  CancelReason,
+  Event,
+  JobName,
+  ProcessMessagePayload,
+  RunOptions,
+  RunResult,
+} from "./generated.ts";
+import { type Diagnostics, type NativeRun, native, packageRoot } from "./native.ts";
+
+export {
+  type Breadcrumb,
+  CancelledError,
+  ConfigError,
+  type ErrorFamily,
+  InternalError,
+  ModelError,
+  PayloadError,
+  PolarisError,
+  type PolarisErrorCode,
+  type PolarisErrorDetails,
+  StoreError,
+  TimeoutError,
+  ToolError,
+} from "./errors.ts";
+export type * from "./generated.ts";
+export { ERROR_CODES } from "./generated.ts";
+export type { Diagnostics } from "./native.ts";
+
+/** What each job is given. */
+export interface JobPayloads {
+  "process-message": ProcessMessagePayload;
+  agent: AgentPayload;
+}
+
+export interface RunRequest<J extends JobName = JobName> {
+  job: J;
+  payload: JobPayloads[J];
+  options?: RunOptions | undefined;
+}
+
+/** A run under way. Dropping every reference to it cancels it. */
+export interface Run {
+  /** The next events, or null once there will be no more. Reading them is optional. */
+  nextBatch(): Promise<Event[] | null>;
+  /** All events from here on, one by one. */
+  events(): AsyncGenerator<Event, void, void>;
+  /** Asks the run to stop. The first reason counts; after the end it does nothing. */
+  cancel(reason?: Extract<CancelReason, "cancelled" | "timeout">): void;
+  /** How the run ended; rejects with a `PolarisError`. */
+  result(): Promise<RunResult>;
+}
+
+/**
+ * Starts a run and returns at once. Keys, URLs and models are read from the environment now.
+ *
+ * @throws {PolarisError} when the request itself cannot be used or the addon is missing.
+ */
+export function startRun<J extends JobName>(request: RunRequest<J>): Run {
+  const addon = native();
+  const spec = specOf(request);
+  try {
+    return new RunHandle(addon.startRun(spec, JSON.stringify(process.env)));
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/** Counts what is alive in this process; for tests, and for those who look for a leak. */
+export function diagnostics(): Diagnostics {
+  return native().diagnostics();
+}
+
+class RunHandle implements Run {
+  readonly #native: NativeRun;
+
+  constructor(run: NativeRun) {
+    this.#native = run;
+  }
+
+  // An open call keeps `this` reachable, and with it the native handle: its collection cancels.
+
+  async nextBatch(): Promise<Event[] | null> {
+    try {
+      const batch = await this.#native.nextBatch();
+      return batch === null ? null : (JSON.parse(batch) as Event[]);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  async *events(): AsyncGenerator<Event, void, void> {
+    for (let batch = await this.nextBatch(); batch !== null; batch = await this.nextBatch()) {
+      yield* batch;
+    }
+  }
+
+  cancel(reason: "cancelled" | "timeout" = "cancelled"): void {
+    try {
+      this.#native.cancel(reason);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  async result(): Promise<RunResult> {
+    try {
+      return JSON.parse(await this.#native.result()) as RunResult;
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+}
+
+function specOf<J extends JobName>({ job, payload, options }: RunRequest<J>): string {
+  try {
+    return JSON.stringify({ job, payload: payload ?? null, options: withPrompt(job, options) });
+  } catch (error) {
+    throw polarisError("PAYLOAD_INVALID", `the payload of ${job} cannot be written as JSON`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * A job's prompt is a file of this package, read at the start of each run: who edits it sees the
+ * change in the next run. Without the file the core uses the copy that it was built with.
+ */
+function withPrompt(job: JobName, options: RunOptions = {}): RunOptions {
+  if (job !== "process-message" || options.prompts?.system !== undefined) return options;
+  const file = join(packageRoot, "prompts", `${job}.md`);
+  if (!existsSync(file)) return options;
+  return { ...options, prompts: { ...options.prompts, system: { file } } };
+}
