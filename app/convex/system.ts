@@ -14,6 +14,7 @@ import {
   messageFields,
   messageRole,
   messageStatus,
+  runGuard,
   storedToolCall,
 } from "./model/fields";
 import * as files from "./model/files";
@@ -256,18 +257,25 @@ export const readFileByPath = serverQuery({
 });
 
 export const writeFileByPath = serverMutation({
-  args: { projectId: v.string(), path: v.string(), content: v.string() },
+  args: {
+    projectId: v.string(),
+    path: v.string(),
+    content: v.string(),
+    guard: v.optional(runGuard),
+  },
   returns: v.null(),
-  handler: async (ctx, args) => {
+  handler: async (ctx, { guard, ...args }) => {
+    await messages.requireLiveRun(ctx, guard);
     await files.writeFile(ctx, args);
     return null;
   },
 });
 
 export const deleteFileByPath = serverMutation({
-  args: { projectId: v.string(), path: v.string() },
+  args: { projectId: v.string(), path: v.string(), guard: v.optional(runGuard) },
   returns: v.null(),
-  handler: async (ctx, args) => {
+  handler: async (ctx, { guard, ...args }) => {
+    await messages.requireLiveRun(ctx, guard);
     await files.deleteFile(ctx, args);
     return null;
   },

@@ -13,7 +13,8 @@ export type ErrorCode =
   | "FILE_NOT_FOUND"
   | "IS_A_FOLDER"
   | "PARENT_IS_A_FILE"
-  | "FILE_TOO_LARGE";
+  | "FILE_TOO_LARGE"
+  | "SUPERSEDED";
 
 export function coded(code: ErrorCode, message: string) {
   return new ConvexError({ code, message });

@@ -51,6 +51,9 @@ export const storedToolCall = v.object({
 /** A finished model turn of a run under way, as the core wants it back to go on behind it. */
 export const finishedTurn = v.object({ step: v.number(), data: v.any() });
 
+/** The run behind an effect on the project: its message, and the number its attempt began with. */
+export const runGuard = v.object({ messageId: v.string(), seq: v.number() });
+
 export const userFields = {
   stackUserId: v.string(),
   clerkId: v.optional(v.string()),

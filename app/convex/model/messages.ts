@@ -5,10 +5,12 @@
 import { getConvexSize, type Infer } from "convex/values";
 import type { Doc } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
-import type { finalStatus, messageStatus, storedToolCall } from "./fields";
+import { coded } from "./errors";
+import type { finalStatus, messageStatus, runGuard, storedToolCall } from "./fields";
 import {
   begun,
   closed,
+  epochOf,
   isJournal,
   journalOf,
   standing,
@@ -28,6 +30,9 @@ export type ToolCall = Infer<typeof storedToolCall>;
  * final, or (`superseded`) a newer attempt works on the message.
  */
 export type WriteResult = { status: Status; applied: boolean; superseded?: boolean };
+
+/** Names the run behind an effect on the project, by its message and the number it began with. */
+export type Guard = Infer<typeof runGuard>;
 
 /** Numbers a run's writes, so that a repeated one changes nothing and an older attempt's is refused. */
 export type Sequenced = { seq?: number | undefined };
@@ -96,6 +101,21 @@ async function writeWhileProcessing(
   });
   if (isFinal(after)) await touchConversation(ctx, message);
   return { status: after, applied: true };
+}
+
+/**
+ * Refuses an effect of a run whose message is final, or that a newer attempt has taken over: a worker
+ * that was frozen and wakes up changes nothing.
+ */
+export async function requireLiveRun(ctx: QueryCtx, guard: Guard | undefined): Promise<void> {
+  if (guard === undefined) return;
+  const message = await requireAssistantMessage(ctx, guard.messageId);
+  const status = statusOf(message);
+  if (isFinal(status)) throw coded("SUPERSEDED", `The message is ${status} already`);
+  const journal = journalOf(message.toolCalls);
+  if (journal !== undefined && epochOf(guard.seq) < epochOf(journal.seq)) {
+    throw coded("SUPERSEDED", "A newer attempt works on the message");
+  }
 }
 
 async function touchConversation(ctx: MutationCtx, message: Doc<"messages">): Promise<void> {

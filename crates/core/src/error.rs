@@ -78,6 +78,8 @@ pub enum ErrorCode {
     StoreUnavailable,
     /// A tool failed in a way that the model cannot correct.
     ToolFatal,
+    /// A newer attempt works on the message, or somebody else ended it.
+    Superseded,
     /// The run was cancelled.
     Cancelled,
     /// The runner's time limit for the run passed.
@@ -88,7 +90,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order of the table.
-    pub const ALL: [ErrorCode; 36] = {
+    pub const ALL: [ErrorCode; 37] = {
         use ErrorCode::*;
         [
             ConfigMissing,
@@ -124,6 +126,7 @@ impl ErrorCode {
             StoreFunctionFailed,
             StoreUnavailable,
             ToolFatal,
+            Superseded,
             Cancelled,
             RunTimeout,
             Internal,
@@ -215,6 +218,9 @@ impl ErrorCode {
                 ("STORE_UNAVAILABLE", true, "check CONVEX_URL and the state of the deployment")
             }
             ToolFatal => ("TOOL_FATAL", false, "see the cause"),
+            Superseded => {
+                ("SUPERSEDED", false, "nothing: a newer attempt of the run goes on with the message")
+            }
             Cancelled => ("CANCELLED", false, "nothing: the run was cancelled"),
             RunTimeout => ("RUN_TIMEOUT", false, "raise maxDuration of the task, or ask for less at once"),
             Internal => ("INTERNAL", true, "this is a defect of polaris-agent; please report it"),

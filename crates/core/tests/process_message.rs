@@ -334,9 +334,9 @@ async fn the_step_limit_is_an_outcome_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_that_will_be_repeated_shows_nothing_of_it() {
+async fn a_failed_attempt_that_will_be_repeated_is_gone_on_with() {
     let model = Model::start(vec![
-        stream(text("Half") + &call(0, "c", "listFiles", "{}") + &finish_event("tool_calls")),
+        stream(text("First. ") + &call(0, "c", "listFiles", "{}") + &finish_event("tool_calls")),
         stream(text("lost")),
         stream(text("Whole.") + &finish_event("stop")),
     ])
@@ -346,11 +346,14 @@ async fn a_failed_attempt_that_will_be_repeated_shows_nothing_of_it() {
     let error = start(&model, &store, options(1)).result().await.unwrap_err();
     assert!(error.retryable());
     store.with(|s| assert_eq!(s.status, "processing", "not failed before the last attempt"));
-    finish(&start(&model, &store, options(2))).await.1.unwrap();
+    let result = finish(&start(&model, &store, options(2))).await.1.unwrap();
+    assert_eq!((result.steps, result.tool_calls), (2, 1));
     store.with(|s| {
-        assert_eq!((s.status.as_str(), s.content.as_str()), ("completed", "Whole."));
-        assert!(s.tool_calls.is_empty(), "a retry starts clean");
+        assert_eq!((s.status.as_str(), s.content.as_str()), ("completed", "First. Whole."));
+        assert_eq!(s.tool_calls.len(), 1, "no call twice");
     });
+    assert_eq!(store.calls("listFilesByPath").len(), 1, "what is finished is not done again");
+    assert_eq!(model.request(2)["messages"][3]["content"], "Project has no files yet.");
 }
 
 #[tokio::test]
@@ -394,7 +397,7 @@ async fn a_message_that_was_cancelled_first_gets_no_write_after_that() {
     let model = Model::start(vec![paced(1_000, 4, Duration::from_millis(2))]).await;
     let store = Store::start("Hi").await;
     let run = start(&model, &store, json!({}));
-    while store.calls("streamMessageContent").len() < 2 {
+    while store.timer_writes().len() < 2 {
         run.next_batch().await.unwrap();
     }
     // The order of the product's own cancel: the status first, then the run.
@@ -407,7 +410,7 @@ async fn a_message_that_was_cancelled_first_gets_no_write_after_that() {
             .filter(|c| {
                 c.status_before == "cancelled"
                     && c.name != "getMessageById"
-                    && c.name != "streamMessageContent"
+                    && c.name != "appendMessageContent"
             })
             .count()
     });
@@ -419,7 +422,7 @@ async fn a_cancel_that_only_the_store_knows_is_seen_at_the_next_write() {
     let model = Model::start(vec![paced(10_000, 4, Duration::from_millis(2))]).await;
     let store = Store::start("Hi").await;
     let run = start(&model, &store, json!({}));
-    while store.calls("streamMessageContent").is_empty() {
+    while store.timer_writes().is_empty() {
         run.next_batch().await.unwrap();
     }
     store.with(|s| s.status = "cancelled".to_owned());
@@ -435,7 +438,7 @@ async fn a_run_whose_message_was_cancelled_ends_as_cancelled_when_its_own_cancel
     let model = Model::start(vec![paced(10_000, 4, Duration::from_millis(2))]).await;
     let store = Store::start("Hi").await;
     let run = start(&model, &store, json!({}));
-    while store.calls("streamMessageContent").is_empty() {
+    while store.timer_writes().is_empty() {
         run.next_batch().await.unwrap();
     }
     store.with(|s| s.status = "cancelled".to_owned());
@@ -484,7 +487,7 @@ async fn a_slow_store_does_not_slow_the_reader_and_has_one_write_in_flight() {
     assert_eq!(slow.with(|s| s.content.clone()), text_of(&events));
     // A reader that waited for its writes would take 400 × 200 ms.
     assert!(took < nominal * 2 + Duration::from_secs(1), "{took:?} against {nominal:?}");
-    let writes = slow.calls("streamMessageContent");
+    let writes = slow.timer_writes();
     for pair in writes.windows(2) {
         assert!(
             pair[1].at - pair[0].at >= Duration::from_millis(199),
@@ -498,7 +501,7 @@ async fn timer_writes_are_at_least_100_ms_apart() {
     let model = Model::start(vec![paced(300, 4, Duration::from_millis(2))]).await;
     let store = Store::start("Hi").await;
     finish(&start(&model, &store, json!({}))).await.1.unwrap();
-    let writes = store.calls("streamMessageContent");
+    let writes = store.timer_writes();
     assert!(writes.len() >= 4, "{}", writes.len());
     for pair in writes.windows(2) {
         // Arrival differs from departure by the loopback's jitter.

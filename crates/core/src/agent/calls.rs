@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::breaker::{Breaker, HINT, Verdict};
-use super::{Agent, CallRecord, Output, ms_since, schedule};
+use super::{Agent, CallRecord, OpenCall, Output, TurnRecord, ms_since, schedule};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::Event;
 use crate::model::ToolCall;
@@ -27,15 +27,53 @@ struct Outcome {
     text: String,
     is_error: bool,
     ms: f64,
+    /// It was stored by an earlier attempt.
+    known: bool,
+}
+
+/// Whether a call is made for the first time, or may have had its effect already.
+#[derive(Debug, Clone, Copy)]
+enum Attempt {
+    First,
+    Later,
 }
 
 impl<'a> Calling<'a> {
-    pub(super) fn new(agent: &'a Agent<'a>, output: &'a dyn Output) -> Self {
-        Self { agent, output, ids: HashSet::new(), breaker: Breaker::default() }
+    pub(super) fn new(agent: &'a Agent<'a>, output: &'a dyn Output, ids: HashSet<String>) -> Self {
+        Self { agent, output, ids, breaker: Breaker::default() }
     }
 
-    /// Runs the calls of turn `step`; the results come in the order of the calls.
-    pub(super) async fn call_all(&mut self, step: u32, calls: &[ToolCall]) -> Result<Vec<String>> {
+    /// Finishes the calls of the turn at which an earlier attempt stopped: known results stand, the
+    /// other calls are made up for.
+    pub(super) async fn finish_open(&mut self, step: u32, open: &[OpenCall]) -> Result<Vec<String>> {
+        let records: Vec<CallRecord> = open
+            .iter()
+            .map(|open| CallRecord {
+                id: open.id.clone(),
+                name: open.call.name.clone(),
+                args: open.call.object(),
+            })
+            .collect();
+        let accesses: Vec<Access> = records.iter().map(|record| self.access(record)).collect();
+        let limit = self.agent.limits.max_parallel_tools as usize;
+        let this = &*self;
+        let outcomes = schedule::run(&accesses, limit, |n| {
+            let (open, record) = (&open[n], &records[n]);
+            async move {
+                match &open.result {
+                    Some(text) => Ok(Outcome { text: text.clone(), is_error: false, ms: 0.0, known: true }),
+                    None => this.call(step, &open.call, record, Attempt::Later).await,
+                }
+            }
+        })
+        .await;
+        let calls: Vec<ToolCall> = open.iter().map(|open| open.call.clone()).collect();
+        self.take_results(step, outcomes, &calls, &records)
+    }
+
+    /// Runs the calls of a turn; the results come in the order of the calls.
+    pub(super) async fn call_all(&mut self, turn: &TurnRecord, calls: &[ToolCall]) -> Result<Vec<String>> {
+        let step = turn.step;
         let records: Vec<CallRecord> = calls
             .iter()
             .map(|call| CallRecord {
@@ -44,7 +82,8 @@ impl<'a> Calling<'a> {
                 args: call.object(),
             })
             .collect();
-        self.output.calls(&records);
+        let pairs = records.iter().zip(calls).map(|(record, call)| (record.id.clone(), call.id.clone()));
+        self.output.turn(&TurnRecord { calls: pairs.collect(), ..turn.clone() }, &records);
         for record in &records {
             let args = record.shown_args();
             self.agent.events.push(Event::ToolCall {
@@ -56,11 +95,27 @@ impl<'a> Calling<'a> {
         }
         let accesses: Vec<Access> = records.iter().map(|record| self.access(record)).collect();
         let limit = self.agent.limits.max_parallel_tools as usize;
-        let outcomes = schedule::run(&accesses, limit, |n| self.call(step, &calls[n], &records[n])).await;
+        let outcomes =
+            schedule::run(&accesses, limit, |n| self.call(step, &calls[n], &records[n], Attempt::First))
+                .await;
+        self.take_results(step, outcomes, calls, &records)
+    }
+
+    fn take_results(
+        &mut self,
+        step: u32,
+        outcomes: Vec<Result<Outcome>>,
+        calls: &[ToolCall],
+        records: &[CallRecord],
+    ) -> Result<Vec<String>> {
         let mut results = Vec::with_capacity(calls.len());
-        for ((outcome, call), record) in outcomes.into_iter().zip(calls).zip(&records) {
-            let Outcome { mut text, is_error, ms } = outcome?;
+        for ((outcome, call), record) in outcomes.into_iter().zip(calls).zip(records) {
+            let Outcome { mut text, is_error, ms, known } = outcome?;
             let verdict = self.breaker.note(&call.name, &call.raw_args, &text);
+            if known {
+                results.push(text);
+                continue;
+            }
             if verdict == Verdict::Hint {
                 text.push_str(HINT);
             }
@@ -89,7 +144,13 @@ impl<'a> Calling<'a> {
         }
     }
 
-    async fn call(&self, step: u32, call: &ToolCall, record: &CallRecord) -> Result<Outcome> {
+    async fn call(
+        &self,
+        step: u32,
+        call: &ToolCall,
+        record: &CallRecord,
+        attempt: Attempt,
+    ) -> Result<Outcome> {
         let (wall, begin) = (SystemTime::now(), Instant::now());
         let limits = self.agent.limits;
         let result = match (self.agent.tools.get(&call.name), &record.args) {
@@ -105,13 +166,22 @@ impl<'a> Calling<'a> {
                  Send the call again with complete arguments; for a long file, write it in smaller parts.",
                 call.name
             ))),
-            (Some(tool), Some(args)) => match timeout(millis(limits.tool_ms), tool.call(args)).await {
-                Ok(result) => result,
-                Err(_) => Err(ToolError::Text(format!(
-                    "Error: {} timed out: it took longer than {} ms and was stopped.",
-                    call.name, limits.tool_ms
-                ))),
-            },
+            (Some(tool), Some(args)) => {
+                if matches!(tool.access(args), Access::Write(_)) {
+                    self.output.recorded().await;
+                }
+                let run = match attempt {
+                    Attempt::First => tool.call(args),
+                    Attempt::Later => tool.recover(args),
+                };
+                match timeout(millis(limits.tool_ms), run).await {
+                    Ok(result) => result,
+                    Err(_) => Err(ToolError::Text(format!(
+                        "Error: {} timed out: it took longer than {} ms and was stopped.",
+                        call.name, limits.tool_ms
+                    ))),
+                }
+            }
         };
         let (text, is_error) = match result {
             Ok(text) => (text, false),
@@ -134,7 +204,7 @@ impl<'a> Calling<'a> {
         self.agent.telemetry.span(format!("execute_tool {}", call.name), wall, attributes, None);
         let data = json!({ "step": step, "ms": ms, "isError": is_error });
         self.agent.telemetry.breadcrumb("tool", call.name.clone(), data);
-        Ok(Outcome { text, is_error, ms })
+        Ok(Outcome { text, is_error, ms, known: false })
     }
 }
 

@@ -9,15 +9,18 @@ pub mod history;
 pub mod schedule;
 mod turn;
 
+use std::collections::HashSet;
 use std::time::Instant;
 
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::Limits;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Events, FinishReason, Usage};
 use crate::model::client::ModelClient;
-use crate::model::{ChatMessage, Turn};
+use crate::model::{ChatMessage, Reasoning, ToolCall, Turn};
 use crate::telemetry::Telemetry;
 use crate::tool::registry::Registry;
 
@@ -51,10 +54,60 @@ pub trait Output: Send + Sync {
     fn text(&self, delta: &str);
     /// Text beyond these bytes no longer counts.
     fn reset_to(&self, bytes: usize);
-    /// These calls are about to run.
-    fn calls(&self, calls: &[CallRecord]);
+    /// A turn is finished, and these calls of it are about to run.
+    fn turn(&self, turn: &TurnRecord, calls: &[CallRecord]);
     /// The call stored as `id` has this result.
     fn result(&self, id: &str, result: &str);
+    /// Completes once everything that was said of turns so far is safe. Calls with effects wait for
+    /// it, so that a later attempt knows of them.
+    fn recorded(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What a later attempt needs to go on behind a finished turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnRecord {
+    /// The turn.
+    pub step: u32,
+    /// The length of the answer's text after it, in UTF-8 bytes.
+    pub end: usize,
+    /// Its calls: stored id, and the provider's id.
+    pub calls: Vec<(String, String)>,
+    /// Its reasoning, where it must go back and is not too large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Reasoning>,
+    /// Tokens of the run so far.
+    pub usage: Usage,
+    /// Whether the fallback has taken over.
+    pub used_fallback: bool,
+}
+
+/// The reasoning of one turn that is kept for a later attempt, at most.
+const MAX_KEPT_REASONING_BYTES: usize = 8 << 10;
+
+/// Where an earlier attempt stopped.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resume {
+    /// What the finished turns brought.
+    pub answer: Answer,
+    /// The conversation of the finished turns, the last one's answer included, without the results
+    /// of its calls.
+    pub messages: Vec<ChatMessage>,
+    /// The calls of the last finished turn, and the results that are known.
+    pub open: Vec<OpenCall>,
+    /// The ids under which calls are stored.
+    pub ids: HashSet<String>,
+}
+
+/// A call of the turn at which an earlier attempt stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCall {
+    /// The call.
+    pub call: ToolCall,
+    /// Its stored id.
+    pub id: String,
+    /// Its result, if it had one.
+    pub result: Option<String>,
 }
 
 /// What a run brought.
@@ -105,11 +158,29 @@ impl Agent<'_> {
     ///
     /// # Errors
     /// Everything that keeps the answer from being whole; `output` has the text so far.
-    pub async fn run(&self, mut messages: Vec<ChatMessage>, output: &dyn Output) -> Result<Answer> {
-        let mut asking = turn::Asking::new(self, output);
-        let mut calling = calls::Calling::new(self, output);
+    pub async fn run(
+        &self,
+        mut messages: Vec<ChatMessage>,
+        resume: Option<Resume>,
+        output: &dyn Output,
+    ) -> Result<Answer> {
+        let resume = resume.unwrap_or_default();
+        let mut asking = turn::Asking::new(self, output, resume.answer);
+        let mut calling = calls::Calling::new(self, output, resume.ids);
         let mut continuations = 0;
-        for step in 1..=self.limits.max_steps {
+        messages.extend(resume.messages);
+        let done = asking.answer.steps;
+        if done > 0 {
+            let results = calling.finish_open(done, &resume.open).await?;
+            messages.extend(
+                resume
+                    .open
+                    .into_iter()
+                    .zip(results)
+                    .map(|(open, content)| ChatMessage::Tool { call_id: open.call.id, content }),
+            );
+        }
+        for step in done + 1..=self.limits.max_steps {
             let turn = asking.ask(step, &messages).await?;
             match turn.effective_finish() {
                 Some(FinishReason::ToolCalls) => {}
@@ -122,6 +193,7 @@ impl Agent<'_> {
                         ));
                     }
                     continuations += 1;
+                    output.turn(&asking.turn_record(step, &turn), &[]);
                     messages.push(ChatMessage::Assistant {
                         text: turn.text,
                         reasoning: turn.reasoning,
@@ -144,7 +216,7 @@ impl Agent<'_> {
                 }
             }
             asking.answer.tool_calls += u32::try_from(turn.tool_calls.len()).unwrap_or(u32::MAX);
-            let results = calling.call_all(step, &turn.tool_calls).await?;
+            let results = calling.call_all(&asking.turn_record(step, &turn), &turn.tool_calls).await?;
             let Turn { text, reasoning, tool_calls, .. } = turn;
             let answers: Vec<ChatMessage> = tool_calls
                 .iter()

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use super::{Agent, Answer, Output, ms_since};
+use super::{Agent, Answer, MAX_KEPT_REASONING_BYTES, Output, TurnRecord, ms_since};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, FinishReason};
 use crate::http;
 use crate::model::client::{ModelClient, TurnFailure};
 use crate::model::policy::{Decision, Standing, decide};
-use crate::model::{ChatMessage, ToolSpec, Turn, TurnSink};
+use crate::model::{ChatMessage, Reasoning, ToolSpec, Turn, TurnSink};
 
 /// By how much the token limit is raised for a turn that it left with nothing usable.
 const RAISE: u32 = 4;
@@ -51,9 +51,13 @@ pub(super) struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    pub(super) fn new(agent: &'a Agent<'a>, output: &'a dyn Output) -> Self {
-        let model = &agent.models.primary;
-        Self { agent, output, specs: agent.tools.specs(), model, first_text: true, answer: Answer::default() }
+    /// Goes on behind what `answer` has.
+    pub(super) fn new(agent: &'a Agent<'a>, output: &'a dyn Output, answer: Answer) -> Self {
+        let model = match &agent.models.fallback {
+            Some(fallback) if answer.used_fallback => fallback,
+            _ => &agent.models.primary,
+        };
+        Self { agent, output, specs: agent.tools.specs(), model, first_text: true, answer }
     }
 
     /// Asks for turn `step` until it is whole, and adds it to the answer.
@@ -168,6 +172,21 @@ impl<'a> Asking<'a> {
         let finish = turn.effective_finish().unwrap_or(FinishReason::Other);
         self.agent.events.push(Event::TurnEnd { step, finish, usage: turn.usage });
         turn
+    }
+
+    /// What a later attempt needs to go on behind `turn`, which is part of the answer.
+    pub(super) fn turn_record(&self, step: u32, turn: &Turn) -> TurnRecord {
+        let size = |reasoning: &Reasoning| {
+            reasoning.text.len() + reasoning.blocks.iter().map(|block| block.to_string().len()).sum::<usize>()
+        };
+        TurnRecord {
+            step,
+            end: self.answer.text.len(),
+            calls: Vec::new(),
+            reasoning: turn.reasoning.clone().filter(|r| size(r) <= MAX_KEPT_REASONING_BYTES),
+            usage: self.answer.usage,
+            used_fallback: self.answer.used_fallback,
+        }
     }
 
     /// Takes back the text of a turn that will be asked again.

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
 use serde::Deserialize;
 use serde_json::Value;
 use ts_rs::TS;
 
 use super::{Collected, Context, RunResult};
-use crate::agent::{CallRecord, Output};
+use crate::agent::{CallRecord, Output, TurnRecord};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::model::ChatMessage;
@@ -49,8 +51,11 @@ impl Output for Collected {
     fn reset_to(&self, bytes: usize) {
         self.with(|text| text.truncate(bytes));
     }
-    fn calls(&self, _calls: &[CallRecord]) {}
+    fn turn(&self, _turn: &TurnRecord, _calls: &[CallRecord]) {}
     fn result(&self, _id: &str, _result: &str) {}
+    fn recorded(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
 }
 
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
@@ -83,7 +88,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     }));
     let models = context.models()?;
     let output = Collected::default();
-    match context.until_cancelled(context.agent(&models, &tools).run(messages, &output)).await {
+    match context.until_cancelled(context.agent(&models, &tools).run(messages, None, &output)).await {
         Ok(answer) => {
             let answer = answer?;
             Ok(RunResult {

@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod process_message;
+mod resume;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,8 +46,13 @@ impl RunSpec {
     /// `CONFIG_INVALID`.
     pub fn from_json(json: &str) -> Result<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        serde_path_to_error::deserialize(&mut deserializer)
-            .map_err(|e| CoreError::new(ErrorCode::ConfigInvalid, format!("{}: {}", e.path(), e.inner())))
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            let at = if path == "." { "the run's spec".to_owned() } else { path };
+            let why = error.inner().to_string();
+            let why = why.split(" at line ").next().unwrap_or_default();
+            CoreError::new(ErrorCode::ConfigInvalid, format!("{at}: {why}"))
+        })
     }
 }
 

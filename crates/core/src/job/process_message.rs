@@ -6,20 +6,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use ts_rs::TS;
 
+use super::resume::resume;
 use super::{Context, RunResult};
 use crate::agent::history::{Past, PastCall, window};
-use crate::agent::{CallRecord, DONE_WITHOUT_TEXT, Output};
+use crate::agent::{CallRecord, DONE_WITHOUT_TEXT, Output, Resume, TurnRecord};
 use crate::cancel::CancelReason;
 use crate::config::{Prompt, StoreConfig};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::model::ChatMessage;
 use crate::store::convex::Convex;
-use crate::store::functions::{FileStore, HistoryMessage, MessageStore, Role, StoredCall};
+use crate::store::functions::{FailureNote, FinishedTurn, HistoryMessage, MessageStore, Role, StoredCall};
 use crate::store::writer::StreamWriter;
 use crate::tool::registry::Registry;
 use crate::workspace::ProjectFiles;
@@ -53,19 +56,20 @@ impl Output for StreamWriter {
     fn reset_to(&self, bytes: usize) {
         StreamWriter::reset_to(self, bytes);
     }
-    fn calls(&self, calls: &[CallRecord]) {
-        StreamWriter::calls(
-            self,
-            calls.iter().map(|call| StoredCall {
-                id: call.id.clone(),
-                name: call.name.clone(),
-                args: call.shown_args(),
-                result: None,
-            }),
-        );
+    fn turn(&self, turn: &TurnRecord, calls: &[CallRecord]) {
+        let stored = calls.iter().map(|call| StoredCall {
+            id: call.id.clone(),
+            name: call.name.clone(),
+            args: call.shown_args(),
+            result: None,
+        });
+        StreamWriter::calls(self, stored, FinishedTurn { step: turn.step, data: json!(turn) });
     }
     fn result(&self, id: &str, result: &str) {
         StreamWriter::result(self, id, json!(result));
+    }
+    fn recorded(&self) -> BoxFuture<'_, ()> {
+        StreamWriter::recorded(self).boxed()
     }
 }
 
@@ -100,16 +104,25 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         context.telemetry.breadcrumb("run", "nothing to do", json!({ "status": begun.status }));
         return Ok(result(RunResult::idle(begun.status)));
     }
-    let writer = StreamWriter::spawn(store.clone(), context.events.clone());
+    let resume = resume(&begun);
+    let (text, calls) = match &resume {
+        Some(resume) => (resume.answer.text.clone(), begun.tool_calls.clone()),
+        None => Default::default(),
+    };
+    if let Some(resume) = &resume {
+        let data = json!({ "steps": resume.answer.steps, "attempt": context.options.attempt.number });
+        context.telemetry.breadcrumb("run", "goes on behind an earlier attempt", data);
+    }
+    let writer = StreamWriter::spawn(store.clone(), context.events.clone(), text, calls);
     let body = async {
         tokio::select! {
-            answer = answer(context, &store, &begun.project_id, &writer) => answer.map(Ok),
+            answer = answer(context, &store, &begun.project_id, resume, &writer) => answer.map(Ok),
             interrupted = writer.interrupted() => interrupted.map(Err),
         }
     };
     match context.until_cancelled(body).await {
         Ok(Ok(Ok(answer))) => {
-            let status = match context.until_cancelled(writer.finish(MessageStatus::Completed)).await {
+            let status = match context.until_cancelled(writer.finish(MessageStatus::Completed, None)).await {
                 Ok(status) => status?,
                 Err(reason) => {
                     let text = writer.text();
@@ -133,13 +146,25 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         }
         Ok(Err(error)) => {
             if error.retryable() && !context.options.attempt.is_last() {
+                // What is finished must be known to the next attempt.
+                let _ = tokio::time::timeout(STOP_BUDGET, writer.recorded()).await;
+                return Err(error);
+            }
+            // A newer attempt has the message now: this one must not end it.
+            if error.code == ErrorCode::Superseded {
                 return Err(error);
             }
             if writer.text().is_empty() {
                 writer.push(FAILURE_TEXT);
             }
-            if let Err(store_error) = writer.finish(MessageStatus::Failed).await {
-                context.telemetry.error("store", &store_error);
+            let note = FailureNote { code: error.code.name().to_owned(), message: error.message.clone() };
+            if writer.finish(MessageStatus::Failed, Some(note.clone())).await.is_err() {
+                // The writer had given up on a write; the end itself may still be possible.
+                let text = writer.text();
+                let end = store.finish(&text, MessageStatus::Failed, Some(&note));
+                if let Ok(Err(store_error)) = tokio::time::timeout(STOP_BUDGET, end).await {
+                    context.telemetry.error("store", &store_error);
+                }
             }
             Err(error)
         }
@@ -162,7 +187,10 @@ async fn end_stopped(store: &MessageStore, text: &str, reason: CancelReason) {
         let _ = match reason {
             CancelReason::Cancelled => store.cancel(text).await,
             CancelReason::Timeout => {
-                store.finish(if text.is_empty() { FAILURE_TEXT } else { text }, MessageStatus::Failed).await
+                let error = stopped(reason);
+                let note = FailureNote { code: error.code.name().to_owned(), message: error.message };
+                let text = if text.is_empty() { FAILURE_TEXT } else { text };
+                store.finish(text, MessageStatus::Failed, Some(&note)).await
             }
             CancelReason::Superseded | CancelReason::Dropped => return,
         };
@@ -175,11 +203,11 @@ async fn answer(
     context: &Context,
     store: &MessageStore,
     project_id: &str,
+    resume: Option<Resume>,
     writer: &StreamWriter,
 ) -> Result<crate::agent::Answer> {
     let options = &context.options;
-    let files: Arc<dyn ProjectFiles> =
-        Arc::new(ConvexFiles::new(FileStore::new(store.convex().clone(), project_id)));
+    let files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(store.files(project_id)));
     let tools = Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
         .only(options.tools.as_deref())?;
     let models = context.models()?;
@@ -188,7 +216,7 @@ async fn answer(
     let mut messages = vec![ChatMessage::System(system)];
     let past: Vec<Past> = store.history().await?.into_iter().map(past).collect();
     messages.extend(window(&past, options.limits.max_history_tokens as usize));
-    context.agent(&models, &tools).run(messages, writer).await
+    context.agent(&models, &tools).run(messages, resume, writer).await
 }
 
 fn past(message: HistoryMessage) -> Past {

@@ -11,7 +11,7 @@ pub mod policy;
 pub mod sse;
 pub mod wire;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::Protocol;
@@ -44,7 +44,7 @@ pub enum ChatMessage {
 }
 
 /// Reasoning of a turn, and what the provider wants back of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reasoning {
     /// The text, for people.
     pub text: String,
@@ -55,7 +55,8 @@ pub struct Reasoning {
 }
 
 /// Under which name reasoning came, and so goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReasoningForm {
     /// `reasoning_content` (Moonshot, z.ai, DeepSeek).
     ReasoningContent,

@@ -232,6 +232,7 @@ fn function_error(path: &str, message: &str, data: Option<Value>) -> CoreError {
     let text = field("message").unwrap_or_else(|| first_line(message));
     let code = match field("code").as_deref() {
         Some("MESSAGE_NOT_FOUND") => ErrorCode::MessageNotFound,
+        Some("SUPERSEDED") => ErrorCode::Superseded,
         Some("NOT_AN_ASSISTANT_MESSAGE") => ErrorCode::NotAnAssistantMessage,
         Some("CONVERSATION_NOT_FOUND" | "PROJECT_NOT_FOUND") => ErrorCode::ProjectNotFound,
         Some("INTERNAL_KEY_NOT_CONFIGURED" | "INVALID_INTERNAL_KEY") => ErrorCode::StoreKeyRefused,

@@ -2,6 +2,9 @@
 //! repeated is said here: all are idempotent by key or write the whole value, except the streamed
 //! text, where the newest text replaces a lost write.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,6 +24,8 @@ const BEGIN_MESSAGE: Function = mutation("system:beginMessage", Repeat::Safe);
 const GET_MESSAGE: Function = query("system:getMessageById");
 const GET_CONTEXT: Function = query("system:getMessageContext");
 const STREAM_CONTENT: Function = mutation("system:streamMessageContent", Repeat::Never);
+const APPEND_CONTENT: Function = mutation("system:appendMessageContent", Repeat::Never);
+const RENEW_LEASE: Function = mutation("system:renewLease", Repeat::Never);
 const UPDATE_CONTENT: Function = mutation("system:updateMessageContent", Repeat::Safe);
 const CANCEL_MESSAGE: Function = mutation("system:cancelMessage", Repeat::Safe);
 const SAVE_TOOL_CALLS: Function = mutation("system:saveToolCalls", Repeat::Safe);
@@ -32,11 +37,13 @@ const LIST_FILES: Function = query("system:listFilesByPath");
 const STRUCTURE: Function = query("system:getProjectStructure");
 
 /// Every function that the core calls; the contract test compares them with the deployment's.
-pub const ALL: [Function; 13] = [
+pub const ALL: [Function; 15] = [
     BEGIN_MESSAGE,
     GET_MESSAGE,
     GET_CONTEXT,
     STREAM_CONTENT,
+    APPEND_CONTENT,
+    RENEW_LEASE,
     UPDATE_CONTENT,
     CANCEL_MESSAGE,
     SAVE_TOOL_CALLS,
@@ -49,16 +56,22 @@ pub const ALL: [Function; 13] = [
 ];
 
 /// What a write of a message answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Written {
     /// The status after it.
     pub status: MessageStatus,
-    /// `false`: the status was final before, and nothing was changed.
+    /// `false`: nothing was changed.
     pub applied: bool,
+    /// Nothing was changed because a newer attempt works on the message.
+    #[serde(default)]
+    pub superseded: bool,
+    /// Of an append that did not fit: the length of the stored text in UTF-16 units.
+    #[serde(default)]
+    pub length: Option<f64>,
 }
 
-/// Whether a run may work on a message.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// Whether a run may work on a message, and what earlier attempts have finished of it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Begun {
     /// `run`, or anything else if there is nothing to do.
@@ -67,6 +80,36 @@ pub struct Begun {
     pub status: MessageStatus,
     /// Its project.
     pub project_id: String,
+    /// The stored text.
+    #[serde(default)]
+    pub content: String,
+    /// The stored calls.
+    #[serde(default)]
+    pub tool_calls: Vec<StoredCall>,
+    /// The number that this attempt's writes begin behind; absent in older deployments.
+    #[serde(default)]
+    pub seq: Option<f64>,
+    /// Finished model turns.
+    #[serde(default)]
+    pub turns: Vec<FinishedTurn>,
+}
+
+/// A finished model turn, as it is kept with the message while a run is under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FinishedTurn {
+    /// The turn.
+    pub step: u32,
+    /// What is needed to go on behind it; opaque to the store.
+    pub data: Value,
+}
+
+/// Why a message failed, kept for the page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailureNote {
+    /// The error's code.
+    pub code: String,
+    /// The error in one line.
+    pub message: String,
 }
 
 /// A message of the conversation.
@@ -106,34 +149,59 @@ pub struct StoredCall {
     pub result: Option<Value>,
 }
 
-/// The functions around one message.
+/// The functions around one message. Clones share the numbering of writes.
 #[derive(Debug, Clone)]
 pub struct MessageStore {
     convex: Convex,
     message_id: String,
+    /// The number of the last write; 0 where the deployment does not number them.
+    seq: Arc<AtomicU64>,
 }
 
 impl MessageStore {
     /// The functions for the message `message_id`.
     pub fn new(convex: Convex, message_id: impl Into<String>) -> Self {
-        Self { convex, message_id: message_id.into() }
+        Self { convex, message_id: message_id.into(), seq: Arc::default() }
     }
 
-    /// The deployment behind it.
-    pub fn convex(&self) -> &Convex {
-        &self.convex
+    /// The files of the message's project; their changes carry the number of this attempt.
+    pub fn files(&self, project_id: impl Into<String>) -> FileStore {
+        let guard = match self.seq.load(Ordering::Relaxed) {
+            0 => None,
+            seq => Some(json!({ "messageId": self.message_id, "seq": seq })),
+        };
+        FileStore { convex: self.convex.clone(), project_id: project_id.into(), guard }
     }
 
-    /// Begins an attempt: stores the run's id, clears what an earlier attempt left.
+    /// Arguments of a write: the message, and the write's own number.
+    fn write_args(&self) -> Value {
+        let mut args = json!({ "messageId": self.message_id });
+        if self.is_numbered() {
+            args["seq"] = json!(self.seq.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        args
+    }
+
+    /// Whether the deployment numbers writes, keeps a lease, and takes appended text.
+    pub fn is_numbered(&self) -> bool {
+        self.seq.load(Ordering::Relaxed) > 0
+    }
+
+    /// Begins an attempt: stores the run's id, keeps what an earlier attempt has finished, clears
+    /// the rest.
     ///
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `NOT_AN_ASSISTANT_MESSAGE`, `STORE_*`.
     pub async fn begin(&self, run_id: Option<&str>, attempt: u32) -> Result<Begun> {
-        let mut args = json!({ "messageId": self.message_id, "attempt": attempt });
+        let mut args = json!({ "messageId": self.message_id, "attempt": attempt, "resume": true });
         if let Some(run_id) = run_id {
             args["runId"] = json!(run_id);
         }
-        self.convex.call(BEGIN_MESSAGE, args).await
+        let begun: Begun = self.convex.call(BEGIN_MESSAGE, args).await?;
+        if let Some(seq) = begun.seq.filter(|seq| *seq > 0.0) {
+            self.seq.store(seq as u64, Ordering::Relaxed);
+        }
+        Ok(begun)
     }
 
     /// The message's status; `None` if it is gone.
@@ -169,15 +237,50 @@ impl MessageStore {
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `STORE_*`.
     pub async fn stream(&self, content: &str) -> Result<Written> {
-        self.convex.call(STREAM_CONTENT, json!({ "messageId": self.message_id, "content": content })).await
+        let mut args = self.write_args();
+        args["content"] = json!(content);
+        self.convex.call(STREAM_CONTENT, args).await
     }
 
-    /// Sets the final text and status.
+    /// Adds `text` where the stored text has `offset` UTF-16 units, and sets the status, if given.
     ///
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `STORE_*`.
-    pub async fn finish(&self, content: &str, status: MessageStatus) -> Result<Written> {
-        let args = json!({ "messageId": self.message_id, "content": content, "status": status });
+    pub async fn append(&self, offset: usize, text: &str, status: Option<MessageStatus>) -> Result<Written> {
+        let mut args = self.write_args();
+        args["offset"] = json!(offset);
+        args["text"] = json!(text);
+        if let Some(status) = status {
+            args["status"] = json!(status);
+        }
+        self.convex.call(APPEND_CONTENT, args).await
+    }
+
+    /// Says that the run is alive.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `STORE_*`.
+    pub async fn renew(&self) -> Result<Written> {
+        self.convex.call(RENEW_LEASE, self.write_args()).await
+    }
+
+    /// Sets the final text and status, and why it failed, if it did.
+    ///
+    /// # Errors
+    /// `MESSAGE_NOT_FOUND`, `STORE_*`.
+    pub async fn finish(
+        &self,
+        content: &str,
+        status: MessageStatus,
+        error: Option<&FailureNote>,
+    ) -> Result<Written> {
+        let mut args = self.write_args();
+        args["content"] = json!(content);
+        args["status"] = json!(status);
+        // Older deployments do not know the field.
+        if let Some(error) = error.filter(|_| self.is_numbered()) {
+            args["error"] = json!(error);
+        }
         self.convex.call(UPDATE_CONTENT, args).await
     }
 
@@ -186,15 +289,29 @@ impl MessageStore {
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `STORE_*`.
     pub async fn cancel(&self, content: &str) -> Result<Written> {
-        self.convex.call(CANCEL_MESSAGE, json!({ "messageId": self.message_id, "content": content })).await
+        let mut args = self.write_args();
+        args["content"] = json!(content);
+        self.convex.call(CANCEL_MESSAGE, args).await
     }
 
-    /// Adds or completes tool calls, by id, together with the text before them.
+    /// Adds or completes tool calls, by id, with the text before them and the turn that made them.
     ///
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `STORE_*`.
-    pub async fn save_calls(&self, content: &str, calls: &[StoredCall]) -> Result<Written> {
-        let args = json!({ "messageId": self.message_id, "content": content, "toolCalls": calls });
+    pub async fn save_calls(
+        &self,
+        content: Option<&str>,
+        calls: &[StoredCall],
+        turn: Option<&FinishedTurn>,
+    ) -> Result<Written> {
+        let mut args = self.write_args();
+        args["toolCalls"] = json!(calls);
+        if let Some(content) = content {
+            args["content"] = json!(content);
+        }
+        if let Some(turn) = turn.filter(|_| self.is_numbered()) {
+            args["turn"] = json!(turn);
+        }
         self.convex.call(SAVE_TOOL_CALLS, args).await
     }
 }
@@ -262,12 +379,18 @@ pub struct Structure {
 pub struct FileStore {
     convex: Convex,
     project_id: String,
+    /// The run whose effects these are.
+    guard: Option<Value>,
 }
 
 impl FileStore {
-    /// The functions for the project `project_id`.
-    pub fn new(convex: Convex, project_id: impl Into<String>) -> Self {
-        Self { convex, project_id: project_id.into() }
+    /// Arguments of a change: refused if a newer attempt has taken over.
+    fn change(&self, path: &str) -> Value {
+        let mut args = self.at(path);
+        if let Some(guard) = &self.guard {
+            args["guard"] = guard.clone();
+        }
+        args
     }
 
     fn at(&self, path: &str) -> Value {
@@ -287,7 +410,7 @@ impl FileStore {
     /// # Errors
     /// `STORE_*`; a refusal is `STORE_FUNCTION_FAILED` with the function's own code as cause.
     pub async fn write(&self, path: &str, content: &str) -> Result<()> {
-        let mut args = self.at(path);
+        let mut args = self.change(path);
         args["content"] = json!(content);
         self.convex.call::<Value>(WRITE_FILE, args).await.map(drop)
     }
@@ -297,7 +420,7 @@ impl FileStore {
     /// # Errors
     /// As [`FileStore::write`].
     pub async fn delete(&self, path: &str) -> Result<()> {
-        self.convex.call::<Value>(DELETE_FILE, self.at(path)).await.map(drop)
+        self.convex.call::<Value>(DELETE_FILE, self.change(path)).await.map(drop)
     }
 
     /// One level of a folder.

@@ -2,16 +2,17 @@
 //! newest text when [`Pace`] allows it, at most one write at a time, and the final text exactly.
 //!
 //! The writer must never lose the final text and never write after the message's status is final.
+//! Where the deployment can, only what is new of the text is sent.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::functions::{MessageStore, StoredCall, Written};
+use super::functions::{FailureNote, FinishedTurn, MessageStore, StoredCall, Written};
 use super::pace::{Next, Pace};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, WriteKind};
@@ -19,6 +20,9 @@ use crate::http;
 
 /// How long the final write is tried before the run fails: longer than a deployment's restart.
 const FINAL_BUDGET: Duration = Duration::from_secs(90);
+/// How often a run without anything to write says that it is alive: a fifth of the lease that the
+/// deployment gives.
+const RENEW_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What must be written.
 #[derive(Debug, Default)]
@@ -26,10 +30,15 @@ struct Pending {
     text: String,
     /// The text differs from what was written last.
     text_dirty: bool,
+    /// The text up to here is as it was when it was written last.
+    unchanged: usize,
     calls: Vec<StoredCall>,
     /// Indexes into `calls` of those not yet written in their present form.
     calls_dirty: Vec<usize>,
-    finish: Option<MessageStatus>,
+    turns: Vec<FinishedTurn>,
+    /// How many turns and results have been recorded.
+    boundaries: u64,
+    finish: Option<(MessageStatus, Option<FailureNote>)>,
     outcome: Option<Outcome>,
 }
 
@@ -40,7 +49,7 @@ enum Outcome {
     Finished,
     /// Somebody else gave the message a final status.
     Superseded(MessageStatus),
-    /// The store refused in a way that does not pass.
+    /// The store refused in a way that does not pass, or a newer attempt has taken over.
     Failed(CoreError),
 }
 
@@ -61,6 +70,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct StreamWriter {
     shared: Arc<Shared>,
+    /// The last boundary that the store has acknowledged.
+    recorded: watch::Receiver<u64>,
     task: JoinHandle<()>,
 }
 
@@ -71,17 +82,25 @@ impl Drop for StreamWriter {
 }
 
 impl StreamWriter {
-    /// Starts the task that writes to `store`.
-    pub fn spawn(store: MessageStore, events: Events) -> Self {
-        let shared = Arc::new(Shared::default());
+    /// Starts the task that writes to `store`. The message has `text` and `calls` of an earlier
+    /// attempt, and beyond `text` perhaps more, which the first write takes away.
+    pub fn spawn(store: MessageStore, events: Events, text: String, calls: Vec<StoredCall>) -> Self {
+        let resumed = !text.is_empty() || !calls.is_empty();
+        let pending = Pending { text, text_dirty: resumed, calls, ..Pending::default() };
+        let shared = Arc::new(Shared { pending: Mutex::new(pending), ..Shared::default() });
+        let (acknowledged, recorded) = watch::channel(0);
         let driver = Driver {
             shared: Arc::clone(&shared),
+            can_append: store.is_numbered(),
+            // A new attempt's message is empty; what a resumed one has beyond `text` is not known.
+            stored: (!resumed).then_some(Stored::default()),
             store,
             events,
+            acknowledged,
             pace: Pace::default(),
             interval: Duration::ZERO,
         };
-        Self { shared, task: tokio::spawn(driver.run()) }
+        Self { shared, recorded, task: tokio::spawn(driver.run()) }
     }
 
     /// Adds text. Never waits.
@@ -99,6 +118,7 @@ impl StreamWriter {
     pub fn reset_to(&self, bytes: usize) {
         let mut pending = self.shared.lock();
         pending.text.truncate(bytes);
+        pending.unchanged = pending.unchanged.min(bytes);
         pending.text_dirty = true;
         drop(pending);
         self.shared.changed.notify_one();
@@ -109,14 +129,16 @@ impl StreamWriter {
         self.shared.lock().text.clone()
     }
 
-    /// Records calls that are about to run, together with the text before them.
-    pub fn calls(&self, calls: impl IntoIterator<Item = StoredCall>) {
+    /// Records a finished turn and the calls that are about to run, with the text before them.
+    pub fn calls(&self, calls: impl IntoIterator<Item = StoredCall>, turn: FinishedTurn) {
         let mut pending = self.shared.lock();
         for call in calls {
             let index = pending.calls.len();
             pending.calls.push(call);
             pending.calls_dirty.push(index);
         }
+        pending.turns.push(turn);
+        pending.boundaries += 1;
         drop(pending);
         self.shared.changed.notify_one();
     }
@@ -129,9 +151,20 @@ impl StreamWriter {
             if !pending.calls_dirty.contains(&index) {
                 pending.calls_dirty.push(index);
             }
+            pending.boundaries += 1;
         }
         drop(pending);
         self.shared.changed.notify_one();
+    }
+
+    /// Completes once all calls and results recorded so far are stored. If the store takes no more, the run is
+    /// ending and this never completes.
+    pub async fn recorded(&self) {
+        let boundary = self.shared.lock().boundaries;
+        let mut recorded = self.recorded.clone();
+        if recorded.wait_for(|acknowledged| *acknowledged >= boundary).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Completes when writing ended without having been asked to: with the status that somebody
@@ -150,8 +183,8 @@ impl StreamWriter {
     ///
     /// # Errors
     /// `STORE_*` when the store did not take it within [`FINAL_BUDGET`].
-    pub async fn finish(&self, status: MessageStatus) -> Result<MessageStatus> {
-        self.shared.lock().finish = Some(status);
+    pub async fn finish(&self, status: MessageStatus, error: Option<FailureNote>) -> Result<MessageStatus> {
+        self.shared.lock().finish = Some((status, error));
         self.shared.changed.notify_one();
         match self.outcome().await {
             Outcome::Finished => Ok(status),
@@ -174,21 +207,46 @@ impl StreamWriter {
     }
 }
 
+/// How much of the text the store is known to have.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stored {
+    bytes: usize,
+    /// The same in UTF-16 units, as the store counts.
+    units: usize,
+}
+
 /// One write as it is sent.
 struct Job {
-    text: String,
+    text: JobText,
+    text_bytes: usize,
     calls: Vec<StoredCall>,
+    turn: Option<FinishedTurn>,
+    boundary: u64,
     kind: WriteKind,
-    status: Option<MessageStatus>,
+    finish: Option<(MessageStatus, Option<FailureNote>)>,
     document_bytes: u64,
+}
+
+/// The text of a write.
+enum JobText {
+    /// Nothing new.
+    None,
+    /// What is new behind `Stored`.
+    Tail(Stored, String),
+    /// All of it.
+    Whole(String),
 }
 
 struct Driver {
     shared: Arc<Shared>,
     store: MessageStore,
     events: Events,
+    acknowledged: watch::Sender<u64>,
     pace: Pace,
     interval: Duration,
+    can_append: bool,
+    /// `None` after a write whose outcome is not known.
+    stored: Option<Stored>,
 }
 
 impl Driver {
@@ -205,12 +263,22 @@ impl Driver {
             let (dirty, boundary, finish) = {
                 let pending = self.shared.lock();
                 let finish = pending.finish.is_some();
-                let calls = !pending.calls_dirty.is_empty();
+                let calls = !pending.calls_dirty.is_empty() || !pending.turns.is_empty();
                 (pending.text_dirty || calls || finish, calls || finish, finish)
             };
             match self.pace.next(now, dirty, boundary) {
                 Next::Idle => {
-                    self.shared.changed.notified().await;
+                    tokio::select! {
+                        () = self.shared.changed.notified() => {}
+                        () = tokio::time::sleep(RENEW_INTERVAL), if self.store.is_numbered() => {
+                            // A renewal that fails is made up for by the next one.
+                            if let Ok(written) = self.store.renew().await
+                                && let Some(outcome) = refused(written)
+                            {
+                                return outcome;
+                            }
+                        }
+                    }
                     continue;
                 }
                 Next::WaitUntil(at) => {
@@ -229,16 +297,35 @@ impl Driver {
             match written {
                 Ok(written) => {
                     self.pace.acknowledged(Instant::now());
-                    self.events.push(Event::Write { kind: job.kind, bytes: job.text.len(), ms });
-                    match job.status {
-                        // A repeated final write finds the status that the lost one set.
-                        Some(status) if written.status == status => return Outcome::Finished,
-                        _ if !written.applied => return Outcome::Superseded(written.status),
-                        _ => {}
+                    // A repeated final write finds the status that the lost one set.
+                    if job.finish.as_ref().is_some_and(|(status, _)| written.status == *status) {
+                        self.events.push(Event::Write { kind: job.kind, bytes: job.text_bytes, ms });
+                        return Outcome::Finished;
                     }
+                    if let Some(outcome) = refused(written) {
+                        return outcome;
+                    }
+                    if written.length.is_some() {
+                        // The stored text is not what it was thought to be: all of it goes next.
+                        self.stored = None;
+                        self.put_back(&job);
+                        continue;
+                    }
+                    self.events.push(Event::Write { kind: job.kind, bytes: job.text_bytes, ms });
+                    self.acknowledge(&job);
+                }
+                Err(error)
+                    if error.code == ErrorCode::StoreFunctionMissing
+                        && matches!(job.text, JobText::Tail(..)) =>
+                {
+                    // An older deployment: it takes the whole text.
+                    self.pace.acknowledged(Instant::now());
+                    self.can_append = false;
+                    self.put_back(&job);
                 }
                 Err(error) if error.retryable() => {
                     self.pace.failed();
+                    self.stored = None;
                     self.put_back(&job);
                     if finish {
                         let (since, tries) = finishing.get_or_insert((now, 0));
@@ -247,18 +334,29 @@ impl Driver {
                             return Outcome::Failed(error);
                         }
                         let asked = Duration::from_millis(error.retry_after_ms.unwrap_or(0));
-                        let pause = http::backoff(
-                            *tries,
-                            Duration::from_millis(200),
-                            Duration::from_secs(3),
-                            http::random(),
-                        );
+                        let first = Duration::from_millis(200);
+                        let pause = http::backoff(*tries, first, Duration::from_secs(3), http::random());
                         tokio::time::sleep(pause.max(asked.min(Duration::from_secs(10)))).await;
                     }
                 }
                 Err(error) => return Outcome::Failed(error),
             }
             self.tell_pace();
+        }
+    }
+
+    /// Notes what the store has after an acknowledged write.
+    fn acknowledge(&mut self, job: &Job) {
+        match &job.text {
+            JobText::None => {}
+            JobText::Tail(from, text) => {
+                let units = from.units + utf16_len(text);
+                self.stored = Some(Stored { bytes: from.bytes + text.len(), units });
+            }
+            JobText::Whole(text) => self.stored = Some(Stored { bytes: text.len(), units: utf16_len(text) }),
+        }
+        if job.boundary > *self.acknowledged.borrow() {
+            self.acknowledged.send_replace(job.boundary);
         }
     }
 
@@ -278,23 +376,48 @@ impl Driver {
         let dirty = std::mem::take(&mut pending.calls_dirty);
         let calls: Vec<StoredCall> =
             dirty.iter().filter_map(|&index| pending.calls.get(index).cloned()).collect();
-        let status = pending.finish.filter(|_| calls.is_empty());
-        let kind = match (status, calls.is_empty()) {
+        // One turn a write; a second one waits for the next, which follows at once.
+        let turn = (!pending.turns.is_empty()).then(|| pending.turns.remove(0));
+        let is_boundary = !calls.is_empty() || turn.is_some();
+        let finish = if is_boundary { None } else { pending.finish.clone() };
+        let kind = match (&finish, is_boundary) {
             (Some(_), _) => WriteKind::Final,
-            (None, false) => WriteKind::Boundary,
-            (None, true) => WriteKind::Timer,
+            (None, true) => WriteKind::Boundary,
+            (None, false) => WriteKind::Timer,
         };
-        pending.text_dirty = false;
+        let boundary = pending.boundaries - pending.turns.len() as u64;
+        let text_dirty = std::mem::replace(&mut pending.text_dirty, false);
+        let unchanged = std::mem::replace(&mut pending.unchanged, usize::MAX);
+        let base =
+            self.stored.filter(|stored| self.can_append && stored.bytes <= unchanged.min(pending.text.len()));
+        let failed = finish.as_ref().is_some_and(|(_, error)| error.is_some());
+        let text = match (base, kind) {
+            (Some(base), WriteKind::Timer) => JobText::Tail(base, pending.text[base.bytes..].to_owned()),
+            (Some(base), WriteKind::Final) if !failed => {
+                JobText::Tail(base, pending.text[base.bytes..].to_owned())
+            }
+            (Some(_), WriteKind::Boundary) if !text_dirty => JobText::None,
+            _ => JobText::Whole(pending.text.clone()),
+        };
         let call_bytes: usize = pending.calls.iter().map(call_bytes).sum();
-        let text = pending.text.clone();
-        let document_bytes = (text.len() + call_bytes) as u64;
-        Job { text, calls, kind, status, document_bytes }
+        let text_bytes = pending.text.len();
+        Job {
+            text,
+            text_bytes,
+            calls,
+            turn,
+            boundary,
+            kind,
+            finish,
+            document_bytes: (text_bytes + call_bytes) as u64,
+        }
     }
 
     /// The write was lost: what it held is to be written again, unless it is newer by now.
     fn put_back(&self, job: &Job) {
         let mut pending = self.shared.lock();
         pending.text_dirty = true;
+        pending.unchanged = 0;
         for call in &job.calls {
             if let Some(index) = pending.calls.iter().position(|c| c.id == call.id)
                 && !pending.calls_dirty.contains(&index)
@@ -302,15 +425,44 @@ impl Driver {
                 pending.calls_dirty.push(index);
             }
         }
+        if let Some(turn) = &job.turn {
+            pending.turns.insert(0, turn.clone());
+        }
     }
 
     async fn send(&self, job: &Job) -> Result<Written> {
-        match (job.status, job.calls.is_empty()) {
-            (Some(status), _) => self.store.finish(&job.text, status).await,
-            (None, false) => self.store.save_calls(&job.text, &job.calls).await,
-            (None, true) => self.store.stream(&job.text).await,
+        let status = job.finish.as_ref().map(|(status, _)| *status);
+        let error = job.finish.as_ref().and_then(|(_, error)| error.as_ref());
+        match (&job.text, job.kind) {
+            (JobText::Whole(text), WriteKind::Boundary) => {
+                self.store.save_calls(Some(text), &job.calls, job.turn.as_ref()).await
+            }
+            (_, WriteKind::Boundary) => self.store.save_calls(None, &job.calls, job.turn.as_ref()).await,
+            (JobText::Tail(from, text), _) => self.store.append(from.units, text, status).await,
+            (JobText::Whole(text), _) => match status {
+                Some(status) => self.store.finish(text, status, error).await,
+                None => self.store.stream(text).await,
+            },
+            // Only a boundary goes without text.
+            (JobText::None, _) => self.store.renew().await,
         }
     }
+}
+
+/// What a refusal means for the writer; `None` if it was none.
+fn refused(written: Written) -> Option<Outcome> {
+    if written.applied {
+        return None;
+    }
+    if written.status.is_final() {
+        return Some(Outcome::Superseded(written.status));
+    }
+    let taken_over = || CoreError::new(ErrorCode::Superseded, "a newer attempt works on the message");
+    written.superseded.then(|| Outcome::Failed(taken_over()))
+}
+
+fn utf16_len(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
 }
 
 fn call_bytes(call: &StoredCall) -> usize {
@@ -320,9 +472,4 @@ fn call_bytes(call: &StoredCall) -> usize {
         other => other.to_string().len(),
     };
     call.name.len() + call.id.len() + value(&call.args) + call.result.as_ref().map_or(0, value)
-}
-
-/// The error for a message that somebody else ended while a run was working on it.
-pub fn superseded(status: MessageStatus) -> CoreError {
-    CoreError::new(ErrorCode::Cancelled, format!("the message became {status:?} elsewhere").to_lowercase())
 }

@@ -48,6 +48,11 @@ pub trait Tool: Send + Sync {
     fn access(&self, args: &Value) -> Access;
     /// Runs a call. Dropping the future stops it.
     fn call<'a>(&'a self, args: &'a Value) -> BoxFuture<'a, Result<String, ToolError>>;
+    /// Makes up for a call that an earlier attempt began and whose outcome nobody knows. The effect
+    /// must not happen twice; a tool without effects just runs.
+    fn recover<'a>(&'a self, args: &'a Value) -> BoxFuture<'a, Result<String, ToolError>> {
+        self.call(args)
+    }
 }
 
 /// Reads arguments into their type; what does not fit is text that names the parameter.

@@ -1,5 +1,6 @@
 //! A scripted OpenAI-compatible model: the n-th request gets the n-th turn.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,16 +64,28 @@ impl Model {
     }
 
     pub async fn start_at(path: &'static str, turns: Vec<Reply>) -> Self {
+        let count = AtomicUsize::new(0);
+        let next = move |_: &Value| turns[count.fetch_add(1, Ordering::SeqCst).min(turns.len() - 1)].clone();
+        Self::serve(path, next).await
+    }
+
+    /// A model that answers by what it is asked.
+    pub async fn start_with(answer: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Self {
+        Self::serve("/v1/chat/completions", answer).await
+    }
+
+    async fn serve(path: &'static str, answer: impl Fn(&Value) -> Reply + Send + Sync + 'static) -> Self {
         let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
         let heads: Arc<Mutex<Vec<String>>> = Arc::default();
         let server = Server::start({
             let (requests, heads) = (Arc::clone(&requests), Arc::clone(&heads));
             move |request| {
                 assert_eq!(request.path, path);
-                let mut requests = requests.lock().unwrap();
-                requests.push(serde_json::from_slice(&request.body).unwrap());
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                let reply = answer(&body);
+                requests.lock().unwrap().push(body);
                 heads.lock().unwrap().push(request.head);
-                turns[(requests.len() - 1).min(turns.len() - 1)].clone()
+                reply
             }
         })
         .await;

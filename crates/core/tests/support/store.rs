@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::contract;
 use super::http::{Reply, Server};
@@ -28,9 +29,20 @@ pub struct State {
     pub content: String,
     pub tool_calls: Vec<Value>,
     pub run_id: Value,
+    /// Attempt, number of the last write, finished turns.
+    pub journal: Option<(u64, u64, Vec<Value>)>,
+    /// A deployment from before writes were numbered.
+    pub old: bool,
+    pub epoch: u64,
     pub history: Vec<Value>,
     pub files: BTreeMap<String, String>,
     pub log: Vec<Call>,
+    /// Appends (counted from 1) that take effect and whose answer is lost.
+    pub lose_answers: Vec<usize>,
+    pub appends: usize,
+    /// At the n-th call: it takes effect or not, and no answer comes.
+    pub kill_at: Option<(usize, bool)>,
+    pub killed: Arc<Notify>,
     /// Before each mutation's answer.
     pub latency: Duration,
     /// What the next calls of a function get instead of an answer.
@@ -72,6 +84,17 @@ impl Store {
         f(&mut self.state.lock().unwrap())
     }
 
+    /// Writes of text that the clock caused.
+    pub fn timer_writes(&self) -> Vec<Call> {
+        self.with(|s| {
+            let is_timer = |c: &&Call| {
+                c.name == "streamMessageContent"
+                    || (c.name == "appendMessageContent" && c.args.get("status").is_none())
+            };
+            s.log.iter().filter(is_timer).cloned().collect()
+        })
+    }
+
     /// The calls of one function.
     pub fn calls(&self, name: &str) -> Vec<Call> {
         self.with(|s| s.log.iter().filter(|call| call.name == name).cloned().collect())
@@ -107,6 +130,23 @@ impl State {
         Reply::After(self.latency, Box::new(ok(json!({ "status": self.status, "applied": applied }))))
     }
 
+    /// A write of an older attempt than the one that began last.
+    fn stale(&self, args: &Value) -> bool {
+        let Some((_, seq, _)) = &self.journal else { return false };
+        let number = |args: &Value| args["seq"].as_u64().or(args["guard"]["seq"].as_u64());
+        number(args).is_some_and(|given| given / 1_000_000 < seq / 1_000_000)
+    }
+
+    /// A write that has come before; otherwise its number is noted.
+    fn repeated(&mut self, args: &Value) -> bool {
+        let (Some((_, seq, _)), Some(given)) = (&mut self.journal, args["seq"].as_u64()) else {
+            return false;
+        };
+        let repeated = given <= *seq;
+        *seq = given.max(*seq);
+        repeated
+    }
+
     fn handle(&mut self, body: &Value) -> Reply {
         let name = body["path"].as_str().unwrap().strip_prefix("system:").unwrap().to_owned();
         let args = body["args"][0].clone();
@@ -120,7 +160,21 @@ impl State {
             args: args.clone(),
             status_before: self.status.clone(),
         });
-        if let Some(at) = self.faults.iter().position(|(function, _)| *function == name) {
+        if let Some((n, takes_effect)) = self.kill_at
+            && self.log.len() == n
+        {
+            self.kill_at = None;
+            if takes_effect {
+                self.answer(&name, &args);
+            }
+            self.killed.notify_one();
+            return Reply::After(Duration::from_secs(3_600), Box::new(Reply::Drop));
+        }
+        self.answer(&name, &args)
+    }
+
+    fn answer(&mut self, name: &str, args: &Value) -> Reply {
+        if let Some(at) = self.faults.iter().position(|(function, _)| function == name) {
             return self.faults.remove(at).1;
         }
         if args.get("messageId").is_some_and(|id| id != MESSAGE) {
@@ -129,17 +183,28 @@ impl State {
         let path = args["path"].as_str().unwrap_or_default().to_owned();
         let is_final = self.status != "processing";
         let content = args["content"].as_str();
-        match name.as_str() {
+        match name {
+            "beginMessage" if is_final => ok(
+                json!({ "state": "final", "status": self.status, "projectId": "p1", "conversationId": "c1" }),
+            ),
             "beginMessage" => {
-                if !is_final {
-                    self.run_id = args["runId"].clone();
+                self.run_id = args["runId"].clone();
+                let turns = self.journal.take().map(|(_, _, turns)| turns).unwrap_or_default();
+                if turns.is_empty() || self.old {
                     self.content.clear();
                     self.tool_calls.clear();
                 }
-                let state = if is_final { "final" } else { "run" };
-                ok(
-                    json!({ "state": state, "status": self.status, "projectId": "p1", "conversationId": "c1" }),
-                )
+                let mut answer = json!({ "state": "run", "status": self.status, "projectId": "p1", "conversationId": "c1" });
+                if !self.old {
+                    self.epoch += 1;
+                    let seq = self.epoch * 1_000_000;
+                    answer["content"] = json!(self.content);
+                    answer["toolCalls"] = json!(self.tool_calls);
+                    answer["seq"] = json!(seq);
+                    answer["turns"] = json!(turns);
+                    self.journal = Some((args["attempt"].as_u64().unwrap(), seq, turns));
+                }
+                ok(answer)
             }
             "getMessageById" => ok(json!({
                 "_id": MESSAGE, "_creationTime": 1.0, "projectId": "p1", "conversationId": "c1",
@@ -149,6 +214,32 @@ impl State {
                 ok(json!({ "projectId": "p1", "conversationId": "c1", "messages": self.history }))
             }
             _ if is_final && args.get("messageId").is_some() => self.written(false),
+            _ if args.get("messageId").is_some() && self.stale(args) => Reply::After(
+                self.latency,
+                Box::new(ok(json!({ "status": self.status, "applied": false, "superseded": true }))),
+            ),
+            _ if args.get("messageId").is_some() && self.repeated(args) => self.written(true),
+            "renewLease" => self.written(true),
+            "appendMessageContent" if self.old => Reply::json(
+                200,
+                json!({
+                "status": "error", "errorMessage": "Could not find public function for 'system:appendMessageContent'." }),
+            ),
+            "appendMessageContent" => {
+                let stored = self.content.encode_utf16().count();
+                if args["offset"] != stored {
+                    return ok(json!({ "status": self.status, "applied": false, "length": stored }));
+                }
+                self.appends += 1;
+                self.content.push_str(args["text"].as_str().unwrap());
+                if self.lose_answers.contains(&self.appends) {
+                    return Reply::Drop;
+                }
+                if let Some(status) = args["status"].as_str() {
+                    self.status = status.to_owned();
+                }
+                self.written(true)
+            }
             "streamMessageContent" => {
                 self.content = content.unwrap().to_owned();
                 self.written(true)
@@ -164,7 +255,12 @@ impl State {
                 self.written(true)
             }
             "saveToolCalls" => {
-                self.content = content.unwrap().to_owned();
+                if let Some(content) = content {
+                    self.content = content.to_owned();
+                }
+                if let (Some(turn), Some((_, _, turns))) = (args.get("turn"), &mut self.journal) {
+                    turns.push(turn.clone());
+                }
                 for call in args["toolCalls"].as_array().unwrap() {
                     match self.tool_calls.iter_mut().find(|known| known["id"] == call["id"]) {
                         Some(known) => *known = call.clone(),
@@ -178,6 +274,13 @@ impl State {
                 Some(content) => json!({ "kind": "file", "content": content, "updatedAt": 1 }),
                 None => Value::Null,
             }),
+            "writeFileByPath" | "deleteFileByPath" if self.stale(args) => {
+                refused("SUPERSEDED", "A newer attempt works on the message")
+            }
+            "deleteFileByPath" => {
+                self.files.remove(&path);
+                ok(Value::Null)
+            }
             "writeFileByPath" if path == "folder" => refused("IS_A_FOLDER", "folder is a folder"),
             "writeFileByPath" => {
                 self.files.insert(path, content.unwrap().to_owned());
