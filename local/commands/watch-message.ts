@@ -5,6 +5,7 @@ import { ConvexClient } from "convex/browser";
 import WebSocket from "ws";
 import { api } from "../../app/convex/_generated/api.js";
 import type { Doc } from "../../app/convex/_generated/dataModel.js";
+import { visibleCalls } from "../../app/convex/model/journal.ts";
 
 export type Message = Doc<"messages">;
 type ToolCall = NonNullable<Message["toolCalls"]>[number];
@@ -58,7 +59,7 @@ export function watchMessage(
         told = "";
         toldCalls.clear();
       }
-      for (const call of message.toolCalls ?? []) {
+      for (const call of visibleCalls(message.toolCalls)) {
         const known = toldCalls.get(call.id);
         const hasResult = call.result !== undefined;
         if (known === undefined) listener.toolCall?.(call);

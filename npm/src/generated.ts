@@ -3,7 +3,7 @@
 /**
  * A stable name for what went wrong. It is the `code` of the JavaScript error.
  */
-export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
+export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "SUPERSEDED" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
 
 /**
  * Why a run is asked to stop.
@@ -502,6 +502,7 @@ export const ERROR_CODES = {
   STORE_FUNCTION_FAILED: { retryable: false, hint: "see the deployment's log" },
   STORE_UNAVAILABLE: { retryable: true, hint: "check CONVEX_URL and the state of the deployment" },
   TOOL_FATAL: { retryable: false, hint: "see the cause" },
+  SUPERSEDED: { retryable: false, hint: "nothing: a newer attempt of the run goes on with the message" },
   CANCELLED: { retryable: false, hint: "nothing: the run was cancelled" },
   RUN_TIMEOUT: { retryable: false, hint: "raise maxDuration of the task, or ask for less at once" },
   INTERNAL: { retryable: true, hint: "this is a defect of polaris-agent; please report it" },

@@ -1,5 +1,6 @@
 // The demo's first part: one message streamed to its end, with tool calls on the project's files.
 
+import { visibleCalls } from "../../../app/convex/model/journal.ts";
 import { ModelAdmin } from "../../model/client.ts";
 import type { Stack } from "../../stack/index.ts";
 import { createProjectIn } from "../../stack/seed.ts";
@@ -20,6 +21,8 @@ export interface MessageResult {
 }
 
 const TEXT = "Add a dark mode toggle";
+/** What is new of the text, or, after a write whose answer was lost, all of it. */
+const TIMER_WRITES = ["system:appendMessageContent", "system:streamMessageContent"];
 const MAX_ANSWER_MS = 120_000;
 /** The product promises at most one write per 100 ms and message. */
 const STREAM_INTERVAL_MS = 100;
@@ -57,7 +60,7 @@ export async function messagePart(
     firstTextMs: Math.round(firstTextMs ?? totalMs),
     totalMs: Math.round(totalMs),
     text: message.content,
-    toolCalls: message.toolCalls?.length ?? 0,
+    toolCalls: visibleCalls(message.toolCalls).length,
     exact,
   };
   const paced = keepsInterval(timer.map((call) => call.at));
@@ -69,9 +72,7 @@ export async function messagePart(
 
 /** Writes of the growing text that the clock caused: not at a tool call, not the final one. */
 export function timerWrites(commits: readonly ConvexCall[]): ConvexCall[] {
-  return commits.filter(
-    (call) => call.path.endsWith("streamMessageContent") && call.status === "processing",
-  );
+  return commits.filter((call) => TIMER_WRITES.includes(call.path) && call.status === "processing");
 }
 
 /**
