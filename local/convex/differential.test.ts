@@ -25,6 +25,7 @@ const FIXTURE_MODULES = {
 };
 const APP_MODULES = {
   "./app/convex/_generated/api.js": () => import("../../app/convex/_generated/api.js"),
+  "./app/convex/leases.ts": () => import("../../app/convex/leases.ts"),
   "./app/convex/system.ts": () => import("../../app/convex/system.ts"),
 };
 

@@ -3,7 +3,8 @@
 // the answer is no. The conversation's `updatedAt` moves at the start and the end of a message only:
 // touching it per stream write would re-run every list of conversations ten times a second.
 import { getConvexSize, type Infer } from "convex/values";
-import type { Doc } from "../_generated/dataModel";
+import { internal } from "../_generated/api";
+import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
 import type { finalStatus, messageStatus, runGuard, storedToolCall } from "./fields";
@@ -13,6 +14,7 @@ import {
   epochOf,
   isJournal,
   journalOf,
+  LEASE_MS,
   standing,
   type Turn,
   visibleCalls,
@@ -39,6 +41,10 @@ export type Sequenced = { seq?: number | undefined };
 
 /** Stands in a message that was cancelled before it had any text. */
 export const CANCELLED_TEXT = "Message was cancelled.";
+
+/** The text of a message that has failed before there was any; the core writes the same. */
+export const FAILURE_TEXT =
+  "I'm sorry, an error occurred while I was processing your request. Please let me know what else you need.";
 
 /** The window of history that one run reads: newest messages first until one bound is reached. */
 const HISTORY_MAX_MESSAGES = 500;
@@ -132,7 +138,7 @@ export async function createMessage(
     content: string;
     status?: Status | undefined;
   },
-) {
+): Promise<Id<"messages">> {
   const conversation = await requireConversation(ctx, args.conversationId, args.projectId);
   const id = await ctx.db.insert("messages", {
     conversationId: conversation._id,
@@ -142,7 +148,24 @@ export async function createMessage(
     ...(args.status === undefined ? {} : { status: args.status }),
   });
   await ctx.db.patch(conversation._id, { updatedAt: Date.now() });
+  if (args.role === "assistant" && args.status === "processing") {
+    await ctx.scheduler.runAfter(LEASE_MS, internal.leases.check, { messageId: id });
+  }
   return id;
+}
+
+/** Ends a message whose run is dead; the partial text stays. */
+export async function failMessage(
+  ctx: MutationCtx,
+  message: Doc<"messages">,
+  error: { code: string; message: string },
+): Promise<void> {
+  await ctx.db.patch(message._id, {
+    status: "failed",
+    content: message.content === "" ? FAILURE_TEXT : message.content,
+    toolCalls: closed(message.toolCalls ?? [], error),
+  });
+  await touchConversation(ctx, message);
 }
 
 /**

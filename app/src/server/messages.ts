@@ -5,9 +5,10 @@
 import { idempotencyKeys } from "@trigger.dev/sdk";
 import type { processMessage } from "../../../trigger/tasks/process-message.ts";
 import { api } from "../../convex/_generated/api.js";
+import { FAILURE_TEXT } from "../../convex/model/messages.ts";
 import { runner, type Store, store } from "./clients.ts";
 import { known, MessageError } from "./errors.ts";
-import { type DeadRun, FAILURE_TEXT, repair } from "./repair.ts";
+import { type DeadRun, repair } from "./repair.ts";
 
 export { MessageError, type MessageErrorCode } from "./errors.ts";
 export { type DeadRun, type Repaired, repair } from "./repair.ts";

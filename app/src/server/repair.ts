@@ -5,15 +5,12 @@
 
 import { api } from "../../convex/_generated/api.js";
 import type { Doc } from "../../convex/_generated/dataModel.js";
+import { FAILURE_TEXT } from "../../convex/model/messages.ts";
 import { runner, type Store, store } from "./clients.ts";
 
 /** After this long a message without a run id was left behind by a server that died while sending. */
 const NO_RUN_AFTER_MS = 60_000;
 const TASK_ID = "process-message";
-
-/** The text of a message that has failed before there was any; the core writes the same. */
-export const FAILURE_TEXT =
-  "I'm sorry, an error occurred while I was processing your request. Please let me know what else you need.";
 
 export interface RepairOptions {
   /** All messages of a project ... */
@@ -57,7 +54,7 @@ export async function repair({
       return undefined;
     });
     if (end === undefined) continue;
-    const applied = await finish(data, message, end.status);
+    const applied = await finish(data, message, end);
     if (!applied) continue;
     repaired.push({ messageId: message._id, status: end.status });
     if (end.silent) {
@@ -119,7 +116,7 @@ function isNotFound(error: unknown): boolean {
 async function finish(
   { convex, key }: Store,
   { _id: messageId, content }: Message,
-  status: End["status"],
+  { status, runStatus }: End,
 ): Promise<boolean> {
   const { applied } =
     status === "cancelled"
@@ -129,6 +126,7 @@ async function finish(
           messageId,
           content: content === "" ? FAILURE_TEXT : content,
           status,
+          error: { code: "RUN_LOST", message: `The run ended without a word (${runStatus}).` },
         });
   return applied;
 }

@@ -30,7 +30,8 @@ export async function handleAdmin(
     const since = Number(searchParams.get("since") ?? "0");
     const wait = Number(searchParams.get("wait") ?? "0");
     await host.log.waitBeyond(since, Math.min(wait, MAX_WAIT_MS));
-    return sendJson(response, 200, { seq: host.log.seq, entries: host.log.since(since) });
+    const { seq, held } = host.log;
+    return sendJson(response, 200, { seq, entries: host.log.since(since), held });
   }
   if (request.method === "POST" && pathname === "/admin/faults") {
     const body: unknown = JSON.parse((await readBody(request, MAX_RULES_BYTES)).toString("utf8"));

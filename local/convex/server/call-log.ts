@@ -26,11 +26,19 @@ export interface CallEntry {
   dropped?: true;
 }
 
+/** A call that a fault rule keeps waiting, before its function runs. */
+export interface HeldCall {
+  at: number;
+  path: string;
+  messageId?: string;
+}
+
 const CAPACITY = 20_000;
 
 export class CallLog {
   readonly #entries: CallEntry[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #held = new Set<HeldCall>();
   #seq = 0;
 
   get seq(): number {
@@ -41,10 +49,28 @@ export class CallLog {
     this.#entries.push({ seq: ++this.#seq, ...entry });
     if (this.#entries.length > CAPACITY * 1.1)
       this.#entries.splice(0, this.#entries.length - CAPACITY);
+    this.#wake();
+  }
+
+  /** Shows a call as held until the returned function is called. */
+  hold(call: { path: string; argsJson: string; at: number }): () => void {
+    const { messageId } = fieldsOf(call.argsJson);
+    const held: HeldCall = { at: call.at, path: call.path };
+    if (typeof messageId === "string") held.messageId = messageId;
+    this.#held.add(held);
+    this.#wake();
+    return () => this.#held.delete(held);
+  }
+
+  get held(): HeldCall[] {
+    return [...this.#held];
+  }
+
+  #wake(): void {
     for (const done of [...this.#waiting]) done();
   }
 
-  /** Settles as soon as there is an entry after `seq`, or when the time is over. */
+  /** Settles when there is an entry after `seq`, a call is held, or the time is over. */
   async waitBeyond(seq: number, ms: number): Promise<void> {
     if (this.#seq > seq || ms <= 0) return;
     await new Promise<void>((resolve) => {

@@ -36,7 +36,11 @@ export class Calls {
     const begin = performance.now();
     const noted = () => ({ ...call, path, at, ms: performance.now() - begin });
     const fault = this.#faults.take(call.kind, path);
-    if (fault?.latencyMs !== undefined) await wait(fault.latencyMs);
+    if (fault?.latencyMs !== undefined) {
+      const release = this.#log.hold({ ...call, path, at });
+      await wait(fault.latencyMs);
+      release();
+    }
     if (fault?.status !== undefined) {
       const { status, retryAfter } = fault;
       this.#log.add(describeCall(noted(), { refused: status }));
