@@ -27,12 +27,12 @@ function say(line) {
   process.stderr.write(`polaris: ${line}\n`);
 }
 
-/** @param {{ addon?: boolean }} needs */
-export async function setup({ addon = true } = {}) {
+/** @param {{ addon?: boolean, packages?: boolean }} needs */
+export async function setup({ addon = true, packages = true } = {}) {
   checkNode();
   putCargoOnPath();
   await oneAtATime(async () => {
-    await ensurePackages();
+    if (packages) await ensurePackages();
     if (addon) await ensureAddon();
     await ensurePackageCode();
   });

@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { run } from "./process.mjs";
 import { ROOT } from "./setup.mjs";
 
+/** A condition that never comes must end a test, not a run of all tests. */
+const TEST_TIMEOUT_MS = 300_000;
+
 export const NONE = Object.freeze({ passed: 0, failed: 0, skipped: 0 });
 
 export function sum(...all) {
@@ -74,6 +77,7 @@ export async function runNodeTests(files, { concurrency = 2, quiet = false } = {
         "tsx",
         "--test",
         `--test-concurrency=${concurrency}`,
+        `--test-timeout=${TEST_TIMEOUT_MS}`,
         "--test-reporter=spec",
         "--test-reporter-destination=stdout",
         `--test-reporter=${join(ROOT, "scripts", "count-reporter.mjs")}`,
