@@ -155,6 +155,7 @@ const FAMILY_OF_CODE: Readonly<Record<PolarisErrorCode, ErrorFamily>> = {
   STORE_UNAVAILABLE: "StoreError",
   TOOL_FATAL: "ToolError",
   TOOL_LOOP: "ModelError",
+  TOOL_NOT_CALLED: "ModelError",
   SUPERSEDED: "CancelledError",
   CANCELLED: "CancelledError",
   RUN_TIMEOUT: "TimeoutError",

@@ -3,7 +3,7 @@
 /**
  * A stable name for what went wrong. It is the `code` of the JavaScript error.
  */
-export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "SUPERSEDED" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
+export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "TOOL_NOT_CALLED" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "SUPERSEDED" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
 
 /**
  * Why a run is asked to stop.
@@ -13,7 +13,7 @@ export type CancelReason = "cancelled" | "timeout" | "superseded" | "dropped";
 /**
  * The jobs of this version.
  */
-export type JobName = "process-message" | "agent";
+export type JobName = "process-message" | "agent" | "generation-validate" | "generation-step" | "generation-end";
 
 /**
  * The status of a message in the store.
@@ -299,7 +299,11 @@ export type Prompts = {
 /**
  * The system prompt.
  */
-system?: Prompt, };
+system?: Prompt, 
+/**
+ * All prompts of a project generation, in one file.
+ */
+plan?: Prompt, };
 
 /**
  * Which attempt of how many this is; the runner counts from 1.
@@ -410,6 +414,101 @@ export type ProcessMessagePayload = {
 messageId: string, };
 
 /**
+ * Whose prompts a generation follows.
+ */
+export type PlanName = "default" | "general";
+
+/**
+ * Where a generation stands: how many steps are finished.
+ */
+export type GenerationState = { 
+/**
+ * Whether the input was found to be good.
+ */
+validated: boolean, 
+/**
+ * Steps that are finished, from the first.
+ */
+finished: number, };
+
+/**
+ * What the host does next.
+ */
+export type NextAction = { "kind": "validate" } | { "kind": "step", 
+/**
+ * The step.
+ */
+step: string, 
+/**
+ * Which one it is, from 1.
+ */
+number: number, 
+/**
+ * How many there are.
+ */
+of: number, 
+/**
+ * Idempotency key of global scope.
+ */
+key: string, } | { "kind": "done" };
+
+/**
+ * The payload of job `generation-validate`.
+ */
+export type GenerationValidatePayload = { 
+/**
+ * The project to fill.
+ */
+projectId: string, 
+/**
+ * What it is to be.
+ */
+description: string, };
+
+/**
+ * The payload of job `generation-step`.
+ */
+export type GenerationStepPayload = { 
+/**
+ * The project to fill.
+ */
+projectId: string, 
+/**
+ * What it is to be.
+ */
+description: string, 
+/**
+ * The step's name.
+ */
+step: string, 
+/**
+ * Whose prompts are followed.
+ */
+plan?: PlanName, };
+
+/**
+ * How a generation ended, other than well.
+ */
+export type GenerationOutcome = "cancelled" | "failed";
+
+/**
+ * The payload of job `generation-end`.
+ */
+export type GenerationEndPayload = { 
+/**
+ * The project.
+ */
+projectId: string, 
+/**
+ * How it ended, other than well.
+ */
+outcome: GenerationOutcome, 
+/**
+ * Why, in one line.
+ */
+reason?: string, };
+
+/**
  * What to run.
  */
 export type RunSpec = { 
@@ -446,6 +545,10 @@ text?: string,
  * The project's files, for jobs that got them in the payload.
  */
 files?: { [key in string]: string }, 
+/**
+ * Paths of the files that a generation step wrote.
+ */
+written?: Array<string>, 
 /**
  * Model turns.
  */
@@ -496,6 +599,7 @@ export const ERROR_CODES = {
   EMPTY_ANSWER: { retryable: true, hint: "the model gave no answer; try again or choose another model" },
   STEP_LIMIT: { retryable: false, hint: "ask to continue, or raise limits.maxSteps" },
   TOOL_LOOP: { retryable: false, hint: "rephrase the request, or choose another model" },
+  TOOL_NOT_CALLED: { retryable: true, hint: "choose a model that calls tools when it is told to" },
   STORE_NOT_CONVEX: { retryable: false, hint: "set CONVEX_URL (or NEXT_PUBLIC_CONVEX_URL) to the URL of the deployment" },
   STORE_KEY_REFUSED: { retryable: false, hint: "give POLARIS_CONVEX_INTERNAL_KEY the same value in the worker and in the Convex deployment" },
   STORE_FUNCTION_MISSING: { retryable: false, hint: "deploy the Convex functions of this version (npx convex deploy)" },

@@ -9,6 +9,10 @@ use polaris_core::config::{
 use polaris_core::error::ErrorCode;
 use polaris_core::event::{Event, FinishReason, MessageStatus, Usage, WriteKind};
 use polaris_core::job::agent::{AgentMessage, AgentPayload};
+use polaris_core::job::generate_project::{GenerationState, NextAction, PlanName};
+use polaris_core::job::generation_step::{
+    GenerationEndPayload, GenerationOutcome, GenerationStepPayload, GenerationValidatePayload,
+};
 use polaris_core::job::process_message::ProcessMessagePayload;
 use polaris_core::job::{JobName, RunResult, RunSpec};
 use ts_rs::{Config, TS};
@@ -41,6 +45,13 @@ fn main() {
     declare::<AgentMessage>(&config);
     declare::<AgentPayload>(&config);
     declare::<ProcessMessagePayload>(&config);
+    declare::<PlanName>(&config);
+    declare::<GenerationState>(&config);
+    declare::<NextAction>(&config);
+    declare::<GenerationValidatePayload>(&config);
+    declare::<GenerationStepPayload>(&config);
+    declare::<GenerationOutcome>(&config);
+    declare::<GenerationEndPayload>(&config);
     declare::<RunSpec>(&config);
     declare::<RunResult>(&config);
     println!("\n/** Every error code: whether a new attempt can help, and what to do. */");

@@ -542,6 +542,8 @@ impl Prompt {
 pub struct Prompts {
     /// The system prompt.
     pub system: Option<Prompt>,
+    /// All prompts of a project generation, in one file.
+    pub plan: Option<Prompt>,
 }
 
 /// Which attempt of how many this is; the runner counts from 1.

@@ -66,6 +66,8 @@ pub enum ErrorCode {
     StepLimit,
     /// The model made the same call with the same result again and again.
     ToolLoop,
+    /// The model did not call the tool that it had to call first.
+    ToolNotCalled,
     /// The store's URL does not answer like a Convex deployment.
     StoreNotConvex,
     /// The store refused the internal key.
@@ -90,7 +92,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order of the table.
-    pub const ALL: [ErrorCode; 37] = {
+    pub const ALL: [ErrorCode; 38] = {
         use ErrorCode::*;
         [
             ConfigMissing,
@@ -120,6 +122,7 @@ impl ErrorCode {
             EmptyAnswer,
             StepLimit,
             ToolLoop,
+            ToolNotCalled,
             StoreNotConvex,
             StoreKeyRefused,
             StoreFunctionMissing,
@@ -198,6 +201,7 @@ impl ErrorCode {
             }
             StepLimit => ("STEP_LIMIT", false, "ask to continue, or raise limits.maxSteps"),
             ToolLoop => ("TOOL_LOOP", false, "rephrase the request, or choose another model"),
+            ToolNotCalled => ("TOOL_NOT_CALLED", true, "choose a model that calls tools when it is told to"),
             StoreNotConvex => (
                 "STORE_NOT_CONVEX",
                 false,

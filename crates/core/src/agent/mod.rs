@@ -143,6 +143,11 @@ pub struct Agent<'a> {
     pub models: &'a ModelSet,
     /// The tools.
     pub tools: &'a Registry,
+    /// The tool that the first turn must call.
+    pub first_tool: Option<&'a str>,
+    /// Whether using up the turns is an end like any other, as for a step of a plan; otherwise it is
+    /// the error `STEP_LIMIT`.
+    pub may_use_up_steps: bool,
     /// The bounds.
     pub limits: &'a Limits,
     /// Where events go.
@@ -225,6 +230,9 @@ impl Agent<'_> {
                 .collect();
             messages.push(ChatMessage::Assistant { text, reasoning, tool_calls });
             messages.extend(answers);
+        }
+        if self.may_use_up_steps {
+            return Ok(asking.answer);
         }
         let limit = self.limits.max_steps;
         Err(CoreError::new(ErrorCode::StepLimit, format!("no answer within {limit} steps")))

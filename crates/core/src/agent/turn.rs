@@ -136,6 +136,7 @@ impl<'a> Asking<'a> {
         let events = self.agent.events;
         events.push(Event::TurnStart { step, model: self.model.model().to_owned() });
         let (wall, begin) = (SystemTime::now(), Instant::now());
+        let forced = self.agent.first_tool.filter(|_| step == 1);
         let mut sink = Sink {
             output: self.output,
             events,
@@ -143,10 +144,19 @@ impl<'a> Asking<'a> {
             text_bytes: 0,
             first: &mut self.first_text,
         };
-        let result = self.model.turn(messages, &self.specs, max_tokens, &mut sink).await;
+        let result = self.model.turn(messages, &self.specs, forced, max_tokens, &mut sink).await;
         let text_bytes = sink.text_bytes;
         let says_nothing = text_bytes == 0 && self.answer.text.is_empty() && self.answer.tool_calls == 0;
         let result = result.and_then(|turn| match turn.effective_finish() {
+            // Cut calls count: the token limit is dealt with elsewhere.
+            _ if forced.is_some_and(|name| turn.tool_calls.iter().all(|call| call.name != name)) => {
+                let (host, name) = (self.model.host(), forced.unwrap_or_default());
+                let message = format!("{host} did not call {name}, which the step begins with");
+                Err(TurnFailure {
+                    error: CoreError::new(ErrorCode::ToolNotCalled, message),
+                    partial: Box::new(turn),
+                })
+            }
             Some(FinishReason::Stop | FinishReason::Other) if says_nothing => {
                 let host = self.model.host();
                 let message = format!("{host} finished without text and without tool calls");

@@ -2,6 +2,8 @@
 //! it ended. Everything of a run lives in its handle: when the handle is gone, so is the run.
 
 pub mod agent;
+pub mod generate_project;
+pub mod generation_step;
 pub mod process_message;
 mod resume;
 
@@ -64,6 +66,12 @@ pub enum JobName {
     ProcessMessage,
     /// The agent alone, without a store: messages in, answer out.
     Agent,
+    /// Checks the input of a project generation.
+    GenerationValidate,
+    /// One step of a project generation.
+    GenerationStep,
+    /// Notes in the project's log how a generation ended.
+    GenerationEnd,
 }
 
 /// How a run ended, if not by an error.
@@ -84,6 +92,10 @@ pub struct RunResult {
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<std::collections::BTreeMap<String, String>>,
+    /// Paths of the files that a generation step wrote.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Vec<String>>,
     /// Model turns.
     pub steps: u32,
     /// Tool calls.
@@ -108,6 +120,7 @@ impl RunResult {
             message_id: None,
             text: None,
             files: None,
+            written: None,
             steps: answer.steps,
             tool_calls: answer.tool_calls,
             usage: answer.usage,
@@ -143,6 +156,8 @@ impl Context {
         Agent {
             models,
             tools,
+            first_tool: None,
+            may_use_up_steps: false,
             limits: &self.options.limits,
             events: &self.events,
             telemetry: &self.telemetry,
@@ -209,6 +224,9 @@ impl Run {
                 match spec.job {
                     JobName::ProcessMessage => process_message::run(&context, spec.payload).await,
                     JobName::Agent => agent::run(&context, spec.payload).await,
+                    JobName::GenerationValidate => generation_step::validate(&context, spec.payload).await,
+                    JobName::GenerationStep => generation_step::run(&context, spec.payload).await,
+                    JobName::GenerationEnd => generation_step::end(&context, spec.payload).await,
                 }
             };
             // A panic ends this run only, with a report; the process and its other runs go on.

@@ -58,6 +58,9 @@ impl Wire for Anthropic {
                 .map(|tool| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters }))
                 .collect();
         }
+        if let Some(name) = request.tool_choice {
+            body["tool_choice"] = json!({ "type": "tool", "name": name });
+        }
         body
     }
 
@@ -413,6 +416,7 @@ mod tests {
             model: "m",
             messages,
             tools: &tools,
+            tool_choice: None,
             temperature: 0.7,
             max_tokens: 9,
             extra: &Map::new(),

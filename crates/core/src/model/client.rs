@@ -73,6 +73,7 @@ impl ModelClient {
         &self,
         messages: &[ChatMessage],
         tools: &[ToolSpec],
+        tool_choice: Option<&str>,
         max_tokens: u32,
         sink: &mut dyn TurnSink,
     ) -> Result<Turn, TurnFailure> {
@@ -80,6 +81,7 @@ impl ModelClient {
             model: &self.config.model,
             messages,
             tools,
+            tool_choice,
             temperature: self.limits.temperature,
             max_tokens,
             extra: &self.config.body,

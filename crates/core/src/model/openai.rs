@@ -42,6 +42,9 @@ impl Wire for OpenAiChat {
             body["tools"] =
                 request.tools.iter().map(|tool| json!({ "type": "function", "function": tool })).collect();
         }
+        if let Some(name) = request.tool_choice {
+            body["tool_choice"] = json!({ "type": "function", "function": { "name": name } });
+        }
         body
     }
 

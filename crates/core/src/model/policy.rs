@@ -38,7 +38,8 @@ pub const fn remedy(code: ErrorCode) -> Remedy {
         | ModelStreamCut
         | ModelProtocol
         | ModelError
-        | EmptyAnswer => Remedy::Again,
+        | EmptyAnswer
+        | ToolNotCalled => Remedy::Again,
         // A turn that took its whole time once will take it again.
         ModelAuth | ModelPayment | ModelBadRequest | ModelTls | ModelTurnTimeout => Remedy::Elsewhere,
         // The other model's window may be smaller, and what was withheld or too large stays so.
@@ -115,7 +116,8 @@ mod tests {
                 | ModelStreamCut
                 | ModelProtocol
                 | ModelError
-                | EmptyAnswer => [again, Decision::Fallback, again, Decision::End],
+                | EmptyAnswer
+                | ToolNotCalled => [again, Decision::Fallback, again, Decision::End],
                 ModelAuth | ModelPayment | ModelBadRequest | ModelTls | ModelTurnTimeout => {
                     [Decision::Fallback, Decision::Fallback, Decision::End, Decision::End]
                 }

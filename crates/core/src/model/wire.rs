@@ -25,6 +25,8 @@ pub struct Request<'a> {
     pub messages: &'a [ChatMessage],
     /// The tools on offer; none: the field is left out.
     pub tools: &'a [ToolSpec],
+    /// The tool that must be called; none: the model chooses.
+    pub tool_choice: Option<&'a str>,
     /// Sampling temperature.
     pub temperature: f64,
     /// Output tokens, at most.

@@ -374,6 +374,55 @@ pub struct Structure {
     pub empty_folders: Vec<String>,
 }
 
+/// What a line of the project's log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogKind {
+    /// A step begins or ends.
+    Step,
+    /// Something else worth knowing.
+    Info,
+    /// Something failed.
+    Error,
+}
+
+/// The log of one project. Lines keep the order in which they are given: no two have one time.
+#[derive(Debug)]
+pub struct ProjectLog {
+    convex: Convex,
+    project_id: String,
+    last: AtomicU64,
+}
+
+impl ProjectLog {
+    /// The log of the project `project_id`.
+    pub fn new(convex: Convex, project_id: impl Into<String>) -> Self {
+        Self { convex, project_id: project_id.into(), last: AtomicU64::new(0) }
+    }
+
+    /// A time for the next line, ms since 1970, later than all before.
+    pub fn next_time(&self, now_ms: u64) -> u64 {
+        let next = |last: u64| now_ms.max(last + 1);
+        self.last
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)))
+            .map_or(now_ms, next)
+    }
+
+    /// Adds a line; `at` (from [`ProjectLog::next_time`]) is its key.
+    ///
+    /// # Errors
+    /// `PROJECT_NOT_FOUND`, `STORE_*`.
+    pub async fn append(&self, kind: LogKind, message: &str, at: u64) -> Result<()> {
+        let args = json!({ "projectId": self.project_id, "type": kind, "message": message, "createdAt": at });
+        self.convex.call::<Value>(APPEND_EVENT, args).await.map(drop)
+    }
+
+    /// The project's files, for runs without a message.
+    pub fn files(&self) -> FileStore {
+        FileStore { convex: self.convex.clone(), project_id: self.project_id.clone(), guard: None }
+    }
+}
+
 /// The functions around one project's files.
 #[derive(Debug, Clone)]
 pub struct FileStore {

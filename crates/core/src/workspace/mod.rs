@@ -4,6 +4,7 @@
 pub mod convex;
 pub mod memory;
 pub mod path;
+pub mod watched;
 
 use futures::future::BoxFuture;
 

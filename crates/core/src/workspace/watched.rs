@@ -1,0 +1,78 @@
+//! A project's files behind a rule: which were written is noted, and a step that only checks the
+//! project writes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+
+use super::{Entry, FileError, Listing, ProjectFiles, Structure};
+
+/// The files behind it, watched.
+pub struct WatchedFiles {
+    files: Arc<dyn ProjectFiles>,
+    read_only: bool,
+    written: Mutex<BTreeSet<String>>,
+}
+
+impl WatchedFiles {
+    /// Watches `files`; with `read_only`, changes are refused.
+    pub fn new(files: Arc<dyn ProjectFiles>, read_only: bool) -> Self {
+        Self { files, read_only, written: Mutex::default() }
+    }
+
+    /// The paths that were written and are still there.
+    pub fn written(&self) -> Vec<String> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn refusal(&self) -> Option<FileError> {
+        self.read_only.then(|| {
+            FileError::Refused("this step only checks the project: nothing may be changed".to_owned())
+        })
+    }
+}
+
+impl ProjectFiles for WatchedFiles {
+    fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Entry>, FileError>> {
+        self.files.read(path)
+    }
+
+    fn write<'a>(&'a self, path: &'a str, content: &'a str) -> BoxFuture<'a, Result<(), FileError>> {
+        if let Some(refusal) = self.refusal() {
+            return ready(Err(refusal)).boxed();
+        }
+        async move {
+            self.files.write(path, content).await?;
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), FileError>> {
+        if let Some(refusal) = self.refusal() {
+            return ready(Err(refusal)).boxed();
+        }
+        async move {
+            self.files.delete(path).await?;
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            written.retain(|known| known != path && !known.starts_with(&format!("{path}/")));
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>> {
+        self.files.list(path)
+    }
+
+    fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>> {
+        self.files.structure()
+    }
+
+    fn note<'a>(&'a self, message: &'a str, path: &'a str, preview: Option<&'a str>) -> BoxFuture<'a, ()> {
+        self.files.note(message, path, preview)
+    }
+}
