@@ -8,7 +8,13 @@ import type {
   AgentPayload,
   CancelReason,
   Event,
+  GenerationEndPayload,
+  GenerationState,
+  GenerationStepPayload,
+  GenerationValidatePayload,
   JobName,
+  NextAction,
+  PlanName,
   ProcessMessagePayload,
   RunOptions,
   RunResult,
@@ -38,6 +44,9 @@ export type { Diagnostics } from "./native.ts";
 export interface JobPayloads {
   "process-message": ProcessMessagePayload;
   agent: AgentPayload;
+  "generation-validate": GenerationValidatePayload;
+  "generation-step": GenerationStepPayload;
+  "generation-end": GenerationEndPayload;
 }
 
 export interface RunRequest<J extends JobName = JobName> {
@@ -68,6 +77,25 @@ export function startRun<J extends JobName>(request: RunRequest<J>): Run {
   const spec = specOf(request);
   try {
     return new RunHandle(addon.startRun(spec, JSON.stringify(process.env)));
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/**
+ * What is next for a project generation that stands at `state`. Pure: asking again changes nothing,
+ * so a host may ask it anew after every wait.
+ */
+export function nextGenerationAction(
+  generationId: string,
+  plan: PlanName,
+  state: GenerationState,
+): NextAction {
+  const addon = native();
+  try {
+    return JSON.parse(
+      addon.generationNext(generationId, plan, JSON.stringify(state)),
+    ) as NextAction;
   } catch (error) {
     throw fromNative(error);
   }
@@ -121,7 +149,11 @@ class RunHandle implements Run {
 
 function specOf<J extends JobName>({ job, payload, options }: RunRequest<J>): string {
   try {
-    return JSON.stringify({ job, payload: payload ?? null, options: withPrompt(job, options) });
+    return JSON.stringify({
+      job,
+      payload: payload ?? null,
+      options: withPrompt(job, payload, options),
+    });
   } catch (error) {
     throw polarisError("PAYLOAD_INVALID", `the payload of ${job} cannot be written as JSON`, {
       cause: error,
@@ -130,12 +162,20 @@ function specOf<J extends JobName>({ job, payload, options }: RunRequest<J>): st
 }
 
 /**
- * A job's prompt is a file of this package, read at the start of each run: who edits it sees the
+ * A job's prompts are a file of this package, read at the start of each run: who edits it sees the
  * change in the next run. Without the file the core uses the copy that it was built with.
  */
-function withPrompt(job: JobName, options: RunOptions = {}): RunOptions {
-  if (job !== "process-message" || options.prompts?.system !== undefined) return options;
-  const file = join(packageRoot, "prompts", `${job}.md`);
+function withPrompt(job: JobName, payload: unknown, options: RunOptions = {}): RunOptions {
+  const { kind, name } = promptOf(job, payload);
+  if (kind === undefined || options.prompts?.[kind] !== undefined) return options;
+  const file = join(packageRoot, "prompts", `${name}.md`);
   if (!existsSync(file)) return options;
-  return { ...options, prompts: { ...options.prompts, system: { file } } };
+  return { ...options, prompts: { ...options.prompts, [kind]: { file } } };
+}
+
+function promptOf(job: JobName, payload: unknown): { kind?: "system" | "plan"; name?: string } {
+  if (job === "process-message") return { kind: "system", name: job };
+  if (job !== "generation-step") return {};
+  const { plan } = payload as Partial<GenerationStepPayload>;
+  return { kind: "plan", name: `generate-project.${plan === "general" ? plan : "default"}` };
 }

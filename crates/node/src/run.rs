@@ -101,7 +101,7 @@ fn read_variables(json: &str) -> std::result::Result<RunEnv, Failure> {
     Ok(variables.into_iter().collect())
 }
 
-fn json<T: Serialize>(value: &T) -> std::result::Result<String, Failure> {
+pub(crate) fn json<T: Serialize>(value: &T) -> std::result::Result<String, Failure> {
     serde_json::to_string(value)
         .map_err(|error| Failure::internal("an answer of the core cannot be written as JSON", &error))
 }
