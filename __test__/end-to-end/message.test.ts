@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { keepsInterval, timerWrites } from "../../local/commands/demo/message.ts";
 import type { FramingScript } from "../../local/model/script.ts";
 import { DEMO_PROJECT } from "../../local/stack/demo-project.ts";
-import { assertEnded, type Sent, World } from "./fixtures/world.ts";
+import { assertEnded, callsOf, messages, type Sent, World } from "./fixtures/world.ts";
 
 let world: World;
 before(async () => {
@@ -19,7 +19,9 @@ const STORY = 'Größe zählt nicht: 完成 🎉, naïve café — Zeile.\nNext 
 
 /** What the tools of the last request told the model, in order. */
 async function toldToModel(sent: Sent): Promise<{ id: string; content: string }[]> {
-  const { messages } = (await sent.requests()).at(-1)?.body as {
+  const last = (await sent.requests()).at(-1);
+  assert.ok(last !== undefined);
+  const { messages } = last.body as {
     messages: { role: string; content: string; tool_call_id: string }[];
   };
   return messages
@@ -66,12 +68,15 @@ describe("a message with tool calls", () => {
     assert.equal(message.content, texts.join(""));
     assert.equal(message.content, (await sent.requests()).map(({ text }) => text).join(""));
     assertEnded(await sent.commits(), "completed");
-    assert.deepEqual([await sent.runStatus(), await sent.attempts()], ["COMPLETED", 1]);
+    assert.deepEqual(
+      [await sent.runStatus(), await sent.attempts()],
+      ["COMPLETED_SUCCESSFULLY", 1],
+    );
     assert.equal(message.triggerRunId, sent.runId);
   });
 
   it("stores each call as the tool got it and each result as the model was told it", async () => {
-    const { toolCalls = [] } = await sent.now();
+    const toolCalls = callsOf(await sent.now());
     assert.deepEqual(
       toolCalls.map(({ id, name, args, result }) => ({ id, name, args, result })),
       Object.values(calls).map((call) => ({ ...call, result: results[call.id] })),
@@ -173,7 +178,7 @@ describe("a failure that passes", () => {
     assert.deepEqual([await sent.attempts(), (await sent.requests()).length], [1, 3]);
     const commits = await sent.commits();
     assertEnded(commits, "completed");
-    const longest = Math.max(...commits.map(({ wroteText = 0 }) => wroteText));
+    const longest = Math.max(...commits.map(({ textLength = 0 }) => textLength));
     assert.equal(longest, text.length, "never more text than there is");
   });
 
@@ -190,19 +195,66 @@ describe("a failure that passes", () => {
     // The third answer that was cut ends the attempt; the next one meets a model that works.
     await world.model.waitFor({ type: "finished", contains: sent.text, count: 4, timeout: 60_000 });
     await world.script(sent.text, [start, partial], { by: "position" });
-    const { content, status, toolCalls = [] } = await sent.final();
+    const message = await sent.final();
+    const { content, status } = message;
     assert.deepEqual([status, content], ["completed", first + last]);
     assert.deepEqual(
-      toolCalls.map(({ id, result }) => [id, result]),
+      callsOf(message).map(({ id, result }) => [id, result]),
       [["call_once", DEMO_PROJECT["README.md"]]],
     );
     assert.equal(await sent.attempts(), 2);
     const commits = await sent.commits();
     assertEnded(commits, "completed");
-    const longest = Math.max(...commits.map(({ wroteText = 0 }) => wroteText));
+    const longest = Math.max(...commits.map(({ textLength = 0 }) => textLength));
     assert.equal(longest, content.length, "never more text than there is");
     assert.deepEqual(await world.sentry.events(), [], "a retried attempt is not reported");
   });
+});
+
+it("a store that refuses calls and loses answers gets everything once", async () => {
+  const written = { path: "notes/a.txt", content: "Once.\n" };
+  const call = { id: "call_write", name: "writeFile", args: written };
+  const texts = ["I write it. ", STORY.repeat(4)];
+  const conversation = await world.conversation("A bad line to the store");
+  const { conversationId, text } = conversation;
+  await world.script(text, [
+    { text: texts[0], toolCalls: [call] },
+    { text: texts[1], chunkChars: 4, deltasPerSecond: 100 },
+  ]);
+  await world.convex.faults(
+    { path: "system:beginMessage", dropReplyRate: 1, count: 1 },
+    { path: "system:getMessageContext", status: 503, retryAfter: 0.1, count: 1 },
+    { path: "system:saveToolCalls", dropReplyRate: 1, count: 2 },
+    { path: "system:writeFileByPath", dropReplyRate: 1, count: 1 },
+    { path: "system:writeFileByPath", status: 503, count: 1 },
+    { path: "system:*MessageContent", dropReplyRate: 1, count: 3 },
+    { path: "system:*MessageContent", dropReplyRate: 0.3 },
+  );
+  try {
+    const sent = world.follow({
+      ...conversation,
+      ...(await messages.send({ conversationId, message: text })),
+    });
+    const message = await sent.final();
+    assert.deepEqual([message.status, message.content], ["completed", texts.join("")]);
+    assert.deepEqual(callsOf(message), [{ ...call, result: "Successfully wrote to notes/a.txt" }]);
+    const commits = await sent.commits();
+    assertEnded(commits, "completed");
+    const longest = Math.max(...commits.map(({ textLength = 0 }) => textLength));
+    assert.equal(longest, message.content.length, "never more text than there is");
+    assert.deepEqual([await sent.attempts(), (await sent.requests()).length], [1, 2]);
+    const events = await world.convex.table<{ projectId: string; message: string }>(
+      "generationEvents",
+    );
+    assert.deepEqual(
+      events.filter((each) => each.projectId === sent.projectId).map((each) => each.message),
+      ["Wrote notes/a.txt"],
+    );
+    const lost = (await world.convex.calls()).filter(({ dropped }) => dropped).length;
+    assert.ok(lost >= 7, `only ${lost} answers were lost`);
+  } finally {
+    await world.convex.faults();
+  }
 });
 
 it("no message of all these was written to after its end", () => world.assertOneEndEach());

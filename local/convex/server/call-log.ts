@@ -18,6 +18,8 @@ export interface CallEntry {
   documentsChanged: string[];
   /** UTF-16 length of the `content` that was written. */
   wroteText?: number;
+  /** UTF-16 length of the message's text after the call, when the message was changed. */
+  textLength?: number;
   /** Status of the message document after the call, when one was changed. */
   status?: string;
   /** Run for the sockets that watch it: at first, and again after a commit that touched it. */
@@ -115,8 +117,9 @@ export function describeCall(
     if (wrote) entry.wroteText = (args.content as string).length;
     for (const change of outcome.changes.values()) {
       if (change.table !== "messages" || change.after === null) continue;
-      const { status } = fieldsOf(change.after);
+      const { status, content } = fieldsOf(change.after);
       if (typeof status === "string") entry.status = status;
+      if (typeof content === "string") entry.textLength = content.length;
     }
   }
   return entry;
