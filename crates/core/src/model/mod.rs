@@ -8,6 +8,7 @@ mod build;
 pub mod client;
 pub mod openai;
 pub mod policy;
+mod repeat;
 pub mod sse;
 pub mod wire;
 

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::build::{PartialCall, TurnBuilder};
+use super::repeat::Template;
 use super::wire::{Assemble, Request, Wire};
 use super::{ChatMessage, FinishReason, ProviderError, ReasoningForm, ToolCall, Turn, TurnSink, Usage};
 use crate::config::Secret;
@@ -257,6 +258,50 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
 pub struct Assembler {
     builder: TurnBuilder,
     all_candidates: bool,
+    template: Template<Varying>,
+}
+
+/// The string in which an event differs from the one before.
+#[derive(Debug, Clone, Copy)]
+enum Varying {
+    Text,
+    /// Arguments of the call with this index.
+    Arguments(u32),
+}
+
+/// The one string that carries what is new in a chunk, where all else in it says nothing.
+fn varying<'a>(chunk: &Chunk<'a>) -> Option<(&'a str, Varying)> {
+    let Some([choice]) = chunk.choices.as_deref() else { return None };
+    let delta = choice.delta.as_ref()?;
+    let blank = |text: &Option<Text<'_>>| text.as_ref().is_none_or(|text| text.0.is_empty());
+    let quiet = chunk.usage.is_none()
+        && chunk.x_groq.is_none()
+        && chunk.message.is_none()
+        && chunk.error.is_none_or(|e| !is_error(e.get()))
+        && choice.error.is_none_or(|e| !is_error(e.get()))
+        && choice.index.unwrap_or(0) == 0
+        && blank(&choice.finish_reason)
+        && blank(&delta.refusal)
+        && delta.reasoning_content.is_none()
+        && delta.reasoning.is_none()
+        && delta.reasoning_details.is_none();
+    if !quiet {
+        return None;
+    }
+    match (&delta.content, delta.tool_calls.as_deref().unwrap_or_default()) {
+        (Some(Content::Text(Cow::Borrowed(text))), []) => Some((text, Varying::Text)),
+        (content, [call])
+            if content.as_ref().is_none_or(|c| matches!(c, Content::Text(t) if t.is_empty()))
+                && blank(&call.id) =>
+        {
+            let function = call.function.as_ref().filter(|function| blank(&function.name))?;
+            match &function.arguments {
+                Some(Content::Text(Cow::Borrowed(text))) => Some((text, Varying::Arguments(call.index?))),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 impl Assemble for Assembler {
@@ -269,14 +314,33 @@ impl Assemble for Assembler {
             self.builder.turn.done = true;
             return Ok(());
         }
+        if name != b"error"
+            && let Some((what, text)) = self.template.read(data)
+        {
+            match what {
+                Varying::Text => return self.builder.text(&text, sink),
+                Varying::Arguments(index) => {
+                    if let Some(slot) = self.slot(Some(index), None, false) {
+                        self.builder.hold(text.len())?;
+                        self.builder.calls[slot].args.push_str(&text);
+                        return Ok(());
+                    }
+                }
+            }
+        }
         // Bytes that are no UTF-8 are replaced, as a browser would: they only occur inside strings.
-        let text = String::from_utf8_lossy(data);
+        let text = std::str::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed);
         if name == b"error" {
             self.builder.fail(provider_error(&text));
             return Ok(());
         }
         match serde_json::from_str::<Chunk<'_>>(&text) {
-            Ok(chunk) => self.chunk(chunk, &text, sink),
+            Ok(chunk) => {
+                if let Some((part, what)) = varying(&chunk) {
+                    self.template.learn(text.as_bytes(), part, what);
+                }
+                self.chunk(chunk, &text, sink)
+            }
             Err(_) => {
                 self.builder.fail(ProviderError::unreadable("a chat completion chunk", &text));
                 Ok(())
@@ -301,7 +365,7 @@ impl Assemble for Assembler {
 impl Assembler {
     /// An assembler for a turn that may bring at most `max_bytes` of text, reasoning and arguments.
     pub fn new(max_bytes: usize) -> Self {
-        Self { builder: TurnBuilder::new(max_bytes), all_candidates: false }
+        Self { builder: TurnBuilder::new(max_bytes), all_candidates: false, template: Template::default() }
     }
 
     fn chunk(&mut self, chunk: Chunk<'_>, text: &str, sink: &mut dyn TurnSink) -> Result<()> {

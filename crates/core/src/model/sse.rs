@@ -72,6 +72,21 @@ impl SseDecoder {
         }
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+            // Nearly every event: one line of data and a blank one, both here. Not copied.
+            if self.line.is_empty()
+                && self.data.is_empty()
+                && bytes[end] == b'\n'
+                && let Some(data) = line.strip_prefix(b"data: ")
+                && let [b'\n', rest @ ..] = rest
+            {
+                if data.len() > self.max_bytes {
+                    return Err(self.too_large("event"));
+                }
+                sink(SseItem::Event { name: &self.name, data })?;
+                self.name.clear();
+                bytes = rest;
+                continue;
+            }
             if self.line.is_empty() {
                 self.line_done(line, sink)?;
             } else {

@@ -1,0 +1,288 @@
+// What is measured under each name, and the goals. A suite measures its rounds and makes rows of
+// them; how a measurement is made is not known here.
+
+import type { Harness, Plan, Sample } from "./harness.ts";
+import { bound, compare, type Round, type Row } from "./report.ts";
+import { slowStore } from "./slow-store.ts";
+
+/** How much is measured. */
+export interface Sizes {
+  /** Text deltas of one stream. */
+  deltas: number;
+  /** Fragments of one tool call's arguments. */
+  fragments: number;
+  /** Paced streams at once, and deltas of each. */
+  many: { streams: number; deltas: number };
+  /** The same for the stress test. */
+  stress: { streams: number; deltas: number };
+  /** Ten-step loops. */
+  loops: number;
+  /** Requests after the first. */
+  requests: number;
+  /** Seconds of a paced answer into a slow store. */
+  storeSeconds: number;
+  /** Deltas of the longest answer into a slow store; 0: none. */
+  longAnswer: number;
+}
+
+export const FULL: Sizes = {
+  deltas: 20_000,
+  fragments: 5_000,
+  many: { streams: 200, deltas: 300 },
+  stress: { streams: 1_000, deltas: 200 },
+  loops: 10,
+  requests: 50,
+  storeSeconds: 20,
+  longAnswer: 20_000,
+};
+
+export const QUICK: Sizes = {
+  deltas: 8_000,
+  fragments: 2_000,
+  many: { streams: 200, deltas: 100 },
+  stress: { streams: 1_000, deltas: 100 },
+  loops: 3,
+  requests: 20,
+  storeSeconds: 10,
+  longAnswer: 0,
+};
+
+/** Measures `plans` in `runs` rounds, in a new order in each. */
+export interface Lab {
+  readonly harness: Harness;
+  readonly sizes: Sizes;
+  readonly runs: number;
+  rounds<K extends string>(plans: Record<K, Plan>): Promise<Round<K>[]>;
+}
+
+export type Suite = (lab: Lab) => Promise<Row[]>;
+
+const RATE = 100;
+const MIB = 1024 * 1024;
+
+const cpuPerMillion = ({ cpuMs, deltas }: Sample) => (cpuMs * 1000) / deltas;
+const cpuPerDeltaUs = ({ cpuMs, deltas }: Sample) => (cpuMs * 1000) / deltas;
+const wallMs = ({ wallMs }: Sample) => wallMs;
+const peakMib = ({ peakRssBytes }: Sample) => peakRssBytes / MIB;
+const lagMs = ({ lagMs }: Sample) => lagMs ?? 0;
+
+/** Peers beside the replaced path; they set no goals. */
+const OTHERS = ["ai-compatible", "openai", "raw-fetch"] as const;
+
+function plansFor(plan: Omit<Plan, "client">) {
+  const one = <C extends Plan["client"]>(client: C) => ({ ...plan, client });
+  return {
+    ours: one("ours"),
+    "ai-anthropic": one("ai-anthropic"),
+    "ai-compatible": one("ai-compatible"),
+    openai: one("openai"),
+    "raw-fetch": one("raw-fetch"),
+    floor: one("floor"),
+  };
+}
+
+const stream: Suite = async ({ sizes, rounds }) => {
+  const scenario = `flat-${sizes.deltas}`;
+  const plan = { scenario, warmup: `flat-${Math.ceil(sizes.deltas / 4)}`, warmups: 1 };
+  const chunked = { ...plan, scenario: `chunked-${sizes.deltas}` };
+  const alone = { scenario: "flat-200" };
+  const measured = await rounds({
+    ...plansFor(plan),
+    each: { ...plan, client: "ours-each" },
+    chunked: { ...chunked, client: "ours" },
+    peerChunked: { ...chunked, client: "ai-anthropic" },
+    floorChunked: { ...chunked, client: "floor" },
+    alone: { ...alone, client: "ours" },
+    peerAlone: { ...alone, client: "ai-anthropic" },
+    bare: { ...alone, client: "bare" },
+  });
+  const cpu = { metric: "cpu per million deltas", unit: "s", of: cpuPerMillion } as const;
+  const every = `${cpu.metric}, every delta handed to JavaScript`;
+  const byChunk = `${cpu.metric}, an HTTP chunk per event`;
+  const [ours, peer] = ["ours", "ai-anthropic"] as const;
+  return [
+    compare(measured, { ...cpu, ours, peer, goal: 40 }),
+    overFloor(measured, "cpu per delta over the bytes-only floor", 3.5),
+    compare(measured, { ...cpu, metric: every, ours: "each", peer, goal: 20 }),
+    ...OTHERS.map((other) => compare(measured, { ...cpu, ours, peer: other })),
+    compare(measured, { ...cpu, metric: byChunk, ours: "chunked", peer: "peerChunked" }),
+    bound(measured, {
+      metric: `${byChunk}, bytes-only floor`,
+      unit: "s",
+      value: ({ floorChunked }) => cpuPerMillion(floorChunked),
+    }),
+    compare(measured, { metric: "wall", unit: "ms", ours, peer, of: wallMs }),
+    bound(measured, {
+      metric: "event-loop lag, max",
+      unit: "ms",
+      value: (round) => lagMs(round.ours),
+      peer: { key: peer, value: (round) => lagMs(round[peer]) },
+    }),
+    compare(measured, { metric: "peak RSS", unit: "MiB", ours, peer, of: peakMib }),
+    shareOfPeer(measured, "peak RSS, one stream, share of the peer's", 0.45),
+    bound(measured, {
+      metric: "one run on its own: process start to first model request",
+      unit: "ms",
+      value: (round) => round.alone.startToRequestMs,
+      peer: { key: "peerAlone", value: (round) => round.peerAlone.startToRequestMs },
+    }),
+    bound(measured, {
+      metric: "one run on its own: peak RSS over bare Node",
+      unit: "MB",
+      value: ({ alone, bare }) => (alone.peakRssBytes - bare.peakRssBytes) / 1e6,
+      atMost: 60,
+      peer: {
+        key: "peerAlone",
+        value: ({ peerAlone, bare }) => (peerAlone.peakRssBytes - bare.peakRssBytes) / 1e6,
+      },
+    }),
+  ];
+};
+
+const toolArgs: Suite = async ({ sizes, rounds }) => {
+  const { fragments } = sizes;
+  const plan = { scenario: `args-${fragments}`, warmup: `args-${fragments}`, warmups: 2 };
+  const measured = await rounds(plansFor(plan));
+  const cpu = { metric: "cpu per tool-argument fragment", unit: "µs", of: cpuPerDeltaUs } as const;
+  return [
+    compare(measured, { ...cpu, ours: "ours", peer: "ai-anthropic", goal: 25 }),
+    ...OTHERS.map((peer) => compare(measured, { ...cpu, ours: "ours", peer })),
+    overFloor(measured, "cpu per fragment over the bytes-only floor"),
+  ];
+};
+
+const concurrent: Suite = async ({ sizes, rounds }) => {
+  const paced = ({ streams, deltas }: Sizes["many"]) => ({
+    scenario: `paced-${RATE}-${deltas}`,
+    streams,
+    warmup: "flat-2000",
+    warmups: 1,
+  });
+  const many = await rounds(plansFor(paced(sizes.many)));
+  const stress = await rounds(plansFor(paced(sizes.stress)));
+  const [ours, peer] = ["ours", "ai-anthropic"] as const;
+  const nominalMs = ({ deltas }: Sizes["many"]) => ((deltas - 1) * 1000) / RATE;
+  const streams = (size: Sizes["many"]) => `${size.streams} streams of ${RATE} deltas/s`;
+  const over = (size: Sizes["many"]) => (sample: Sample) => sample.wallMs / nominalMs(size);
+  const cpu = { metric: `${streams(sizes.many)}: cpu per delta`, unit: "µs", of: cpuPerDeltaUs };
+  const at = streams(sizes.stress);
+  return [
+    compare(many, { ...cpu, ours, peer, goal: 6 }),
+    overFloor(many, `${streams(sizes.many)}: cpu over the bytes-only floor`, 1.5),
+    ...OTHERS.map((other) => compare(many, { ...cpu, ours, peer: other })),
+    bound(many, {
+      metric: `${streams(sizes.many)}: wall over nominal`,
+      unit: "x",
+      value: (round) => over(sizes.many)(round.ours),
+      peer: { key: peer, value: (round) => over(sizes.many)(round[peer]) },
+    }),
+    bound(stress, {
+      metric: `${at}: wall over nominal`,
+      unit: "x",
+      value: (round) => over(sizes.stress)(round.ours),
+      atMost: 1.25,
+      peer: { key: peer, value: (round) => over(sizes.stress)(round[peer]) },
+    }),
+    bound(stress, {
+      metric: `${at}: event-loop lag, max`,
+      unit: "ms",
+      value: (round) => lagMs(round.ours),
+      atMost: 100,
+      peer: { key: peer, value: (round) => lagMs(round[peer]) },
+    }),
+    shareOfPeer(stress, `${at}: peak RSS, share of the peer's`, 0.35),
+    compare(stress, { metric: `${at}: cpu per delta`, unit: "µs", ours, peer, of: cpuPerDeltaUs }),
+    bound(stress, {
+      metric: `${at}: wall over nominal, bytes-only floor`,
+      unit: "x",
+      value: (round) => over(sizes.stress)(round.floor),
+    }),
+  ];
+};
+
+const LOOP_STEPS = 10;
+
+const loop: Suite = async ({ sizes, rounds }) => {
+  const plan = { scenario: "loop", warmups: 2, repeat: sizes.loops };
+  const measured = await rounds(plansFor(plan));
+  const perStep = (ms: number) => ms / (LOOP_STEPS * sizes.loops);
+  const wall = {
+    metric: "tool loop of ten steps: wall per step",
+    unit: "ms",
+    of: (sample: Sample) => perStep(sample.wallMs),
+  };
+  const cpu = {
+    metric: "tool loop of ten steps: cpu per step",
+    unit: "ms",
+    of: (sample: Sample) => perStep(sample.cpuMs),
+  };
+  return [
+    compare(measured, { ...wall, ours: "ours", peer: "ai-anthropic", goal: 25 }),
+    bound(measured, { ...wall, value: (round) => wall.of(round.ours), atMost: 0.6 }),
+    ...OTHERS.map((peer) => compare(measured, { ...wall, ours: "ours", peer })),
+    compare(measured, { ...cpu, ours: "ours", peer: "ai-anthropic" }),
+    overFloor(measured, "tool loop of ten steps: cpu over the bytes-only floor"),
+  ];
+};
+
+const ttft: Suite = async ({ sizes, rounds }) => {
+  const plan = { scenario: "first", warmups: 10, repeat: sizes.requests };
+  const measured = await rounds(plansFor(plan));
+  const warm = {
+    metric: "time to first token added, warm",
+    unit: "ms",
+    of: (sample: Sample) => sample.warmMs,
+  };
+  const first = {
+    metric: "time to first token added, first request",
+    unit: "ms",
+    of: (sample: Sample) => sample.firstMs,
+  };
+  return [
+    compare(measured, { ...warm, ours: "ours", peer: "ai-anthropic", goal: 20 }),
+    compare(measured, { ...first, ours: "ours", peer: "ai-anthropic", goal: 30 }),
+    ...[warm, first].flatMap((metric) =>
+      OTHERS.map((peer) => compare(measured, { ...metric, ours: "ours", peer })),
+    ),
+    bound(measured, {
+      metric: "time to first token, warm, bytes-only floor",
+      unit: "ms",
+      value: (round) => round.floor.warmMs,
+    }),
+  ];
+};
+
+function overFloor(
+  rounds: readonly Round<"ours" | "floor">[],
+  metric: string,
+  atMost?: number,
+): Row {
+  return bound(rounds, {
+    metric,
+    unit: "x",
+    value: ({ ours, floor }) => cpuPerMillion(ours) / cpuPerMillion(floor),
+    ...(atMost === undefined ? {} : { atMost }),
+  });
+}
+
+function shareOfPeer(
+  rounds: readonly Round<"ours" | "ai-anthropic">[],
+  metric: string,
+  atMost: number,
+): Row {
+  return bound(rounds, {
+    metric,
+    unit: "x",
+    value: (round) => round.ours.peakRssBytes / round["ai-anthropic"].peakRssBytes,
+    atMost,
+  });
+}
+
+export const SUITES: Readonly<Record<string, Suite>> = {
+  stream,
+  "tool-args": toolArgs,
+  concurrent,
+  loop,
+  ttft,
+  "slow-store": slowStore,
+};
