@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use ts_rs::TS;
 
-use super::{Collected, Context, RunResult};
+use super::{Context, RunResult};
 use crate::agent::{CallRecord, Output, TurnRecord};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
@@ -44,13 +44,12 @@ pub enum AgentMessage {
     Assistant(String),
 }
 
-impl Output for Collected {
-    fn text(&self, delta: &str) {
-        self.with(|text| text.push_str(delta));
-    }
-    fn reset_to(&self, bytes: usize) {
-        self.with(|text| text.truncate(bytes));
-    }
+/// Goes nowhere: without a store, the answer and the events carry everything.
+struct Nowhere;
+
+impl Output for Nowhere {
+    fn text(&self, _delta: &str) {}
+    fn reset_to(&self, _bytes: usize) {}
     fn turn(&self, _turn: &TurnRecord, _calls: &[CallRecord]) {}
     fn result(&self, _id: &str, _result: &str) {}
     fn recorded(&self) -> BoxFuture<'_, ()> {
@@ -87,8 +86,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         }
     }));
     let models = context.models()?;
-    let output = Collected::default();
-    match context.until_cancelled(context.agent(&models, &tools).run(messages, None, &output)).await {
+    match context.until_cancelled(context.agent(&models, &tools).run(messages, None, &Nowhere)).await {
         Ok(answer) => {
             let answer = answer?;
             Ok(RunResult {

@@ -8,7 +8,6 @@ pub mod process_message;
 mod resume;
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures::FutureExt as _;
@@ -306,15 +305,5 @@ impl Drop for Ending {
     fn drop(&mut self) {
         drop(self.sender.take());
         self.events.close();
-    }
-}
-
-/// Holds values behind a lock for outputs that collect.
-#[derive(Debug, Default)]
-pub(crate) struct Collected(Arc<Mutex<String>>);
-
-impl Collected {
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut String) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
