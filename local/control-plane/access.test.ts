@@ -49,7 +49,14 @@ describe("what is refused", () => {
       ["GET /api/v1/runs", plane.accessToken],
       ["POST /api/v1/tasks/played/trigger", "tr_dev_wrong"],
       ["POST /engine/v1/dev/dequeue", null],
+      ["PUT /api/v2/packets/x", null],
+      ["GET /api/v1/packets/x", "tr_dev_wrong"],
+      ["POST /api/v3/batches", null],
+      ["POST /api/v3/batches/batch_x/items", plane.accessToken],
+      ["POST /engine/v1/runs/run_x/wait/duration", null],
+      ["POST /api/v1/runs/run_x/replay", null],
       ["GET /admin/log", plane.secretKey],
+      ["GET /page/tasks", plane.secretKey],
       ["GET /page/runs", plane.secretKey],
     ];
     for (const [request, key] of calls) {
@@ -73,14 +80,11 @@ describe("what is refused", () => {
     assert.equal((await worker.call("GET /api/v1/runs?filter[status]=NONSENSE")).status, 400);
   });
 
-  it("is what is not supported yet, in words, instead of waiting for ever", async () => {
-    const body = {
-      payload: "1",
-      options: { resumeParentOnCompletion: true, parentRunId: "run_x" },
-    };
+  it("is what is not supported, in words, instead of waiting for ever", async () => {
+    const body = { payload: "1", options: { debounce: { key: "k", delay: "1s" } } };
     const answer = await worker.call("POST /api/v1/tasks/played/trigger", { body });
     assert.equal(answer.status, 422);
-    assert.match(JSON.stringify(answer.body), /triggerAndWait/);
+    assert.match(JSON.stringify(answer.body), /debounce/);
   });
 
   it("is a host name that only points here, and a page of another origin", async () => {

@@ -276,7 +276,7 @@ async function endWatchdog(
 }
 
 /** What a killed CLI leaves of its branch; the folder of a default branch is a person's own. */
-function removeTraces(cwd: string, branch: string | undefined): void {
+export function removeTraces(cwd: string, branch: string | undefined): void {
   const suffix = suffixOf(branch);
   if (suffix === "") return;
   const names = [

@@ -14,16 +14,19 @@ import { adminRoutes } from "./http/admin-routes.ts";
 import { apiRoutes } from "./http/api-routes.ts";
 import type { Services } from "./http/context.ts";
 import { otelRoutes } from "./http/otel-routes.ts";
+import { packetRoutes } from "./http/packet-routes.ts";
 import { pageRoutes } from "./http/page-routes.ts";
 import { type Access, createRouter, sendJson } from "./http/router.ts";
+import { waitRoutes } from "./http/wait-routes.ts";
 import { workerRoutes } from "./http/worker-routes.ts";
 import { loadKeys } from "./keys.ts";
+import { openPackets } from "./packets.ts";
 import { Engine } from "./runs/engine.ts";
 import type { Timeouts } from "./runs/state.ts";
 import { openWorkerSockets, type WorkerSockets } from "./socket.ts";
 import { openDatabase } from "./store/database.ts";
 import { type Journal, openJournal } from "./store/journal.ts";
-import { findRun, prune } from "./store/runs.ts";
+import { prune } from "./store/runs.ts";
 
 export interface ControlPlaneOptions {
   /** 0 or absent: any free port. */
@@ -54,14 +57,20 @@ export interface ControlPlane extends Service {
 }
 
 /** The heartbeat timeouts of the official engine; workers send a heartbeat every 30 s. */
-const TIMEOUTS: Timeouts = { pendingExecuting: 60_000, executing: 60_000, pendingCancel: 60_000 };
+const TIMEOUTS: Timeouts = {
+  pendingExecuting: 60_000,
+  executing: 60_000,
+  // What a suspended run is given officially: a parent may be frozen while it waits.
+  waiting: 600_000,
+  pendingCancel: 60_000,
+};
 const POLL_MS = 50;
 const MAX_CONCURRENT_RUNS = 25;
 /** A CLI reconnects within 5 s; a run that none has in hand after this long is lost. */
 const LOST_AFTER_MS = 15_000;
 /** A new CLI has just registered its tasks: the one that had the old runs is not coming back. */
 const LOST_AFTER_REGISTERED_MS = 3_000;
-/** When a worker that was told of a cancel has not asked for the snapshot, it is told again. */
+/** When a worker that was told of a cancel or the end of a wait has not asked for the snapshot, it is told again. */
 const NOTIFY_AGAIN_MS = [50, 200, 1_000];
 
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -84,7 +93,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const notify = (runId: string): number => {
     for (const ms of NOTIFY_AGAIN_MS) {
       later(ms, () => {
-        if (engine.awaitsDelivery(runId)) sockets?.notify(runId);
+        if (engine.deliveries.awaited(runId)) sockets?.notify(runId);
       });
     }
     return sockets?.notify(runId) ?? 0;
@@ -97,6 +106,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     db,
     engine,
     journal,
+    packets: openPackets(db, keys.secretKey, () => url),
     url: () => url,
     pollMs: options.pollMs ?? POLL_MS,
     maxConcurrentRuns,
@@ -135,6 +145,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     [
       ...workerRoutes(services),
       ...apiRoutes(services),
+      ...waitRoutes(services),
+      ...packetRoutes(services),
       ...otelRoutes(services),
       ...adminRoutes(services),
       ...pageRoutes(services, pageToken, () => randomBytes(16).toString("base64url")),
@@ -158,7 +170,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     disconnected: () => journal.write("socket disconnected"),
     subscribed: (runIds) => {
       for (const id of runIds) {
-        if (findRun(db, id)?.state.execution === "PENDING_CANCEL") sockets?.notify(id);
+        if (engine.deliveries.awaited(id)) sockets?.notify(id);
       }
     },
   });

@@ -11,7 +11,7 @@ await runService("control-plane", async ({ port, state, flags }) => {
   if (flags["poll-ms"]) options.pollMs = positive("poll-ms", flags["poll-ms"]);
   if (flags["stall-ms"]) {
     const ms = positive("stall-ms", flags["stall-ms"]);
-    options.timeouts = { pendingExecuting: ms, executing: ms, pendingCancel: ms };
+    options.timeouts = { pendingExecuting: ms, executing: ms, waiting: ms, pendingCancel: ms };
   }
   return startControlPlane(options);
 });

@@ -5,7 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Cli } from "../control-plane/cli.ts";
+import { type Cli, removeTraces } from "../control-plane/cli.ts";
 import { startStackCli } from "./cli.ts";
 import { environment } from "./environment.ts";
 import { readPorts, writePorts } from "./ports.ts";
@@ -187,6 +187,8 @@ class LocalStack implements Stack {
     this.#repairs?.stop();
     // The CLI first: what it has to say goes to services that still listen.
     await this.cli?.close();
+    // Of CLIs that were killed.
+    removeTraces(REPOSITORY, this.#options.branch);
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.close()));
   }
 

@@ -17,10 +17,10 @@ import {
 } from "@trigger.dev/core/v3";
 import { z } from "zod";
 import { updateMetadata } from "../runs/metadata.ts";
-import { addRunTags, triggerRun } from "../runs/trigger.ts";
+import { addRunTags, replayRun, triggerRun } from "../runs/trigger.ts";
 import { listView, resultView, retrieveView, storedStatuses } from "../runs/views.ts";
 import { listRuns, type RunFilter, tagsOf } from "../store/runs.ts";
-import { branchOf, requireRun, type Services } from "./context.ts";
+import { branchOf, header, requireRun, type Services } from "./context.ts";
 import { HttpError, type Route, route } from "./router.ts";
 
 const DEFAULT_PAGE_SIZE = 25;
@@ -48,7 +48,7 @@ export function apiRoutes(services: Services): Route[] {
       access: "environment",
       reply: RetrieveRunResponse,
       handle: async ({ params }) => ({
-        body: await retrieveView(db, requireRun(db, params.run)),
+        body: await retrieveView(db, requireRun(db, params.run), services.packets),
       }),
     }),
     route("GET /api/v1/runs", {
@@ -103,24 +103,14 @@ export function apiRoutes(services: Services): Route[] {
       reply: ReplayRunResponse,
       handle: async ({ params, body, headers }) => {
         const run = requireRun(db, params.run);
-        const { payload, payloadType, queue, version, region: _region, ...options } = body;
-        const triggered = await triggerRun(db, engine, {
-          task: run.task,
-          payload: payload ?? run.payload,
-          branch: run.branch,
+        const { payload, queue, version, region: _region, ...options } = body;
+        const triggered = await replayRun(db, engine, run, {
+          payload,
           requestKey: header(headers["x-trigger-request-idempotency-key"]),
-          traceparent: undefined,
-          replayOf: run.id,
           options: {
             ...options,
-            metadata: options.metadata ?? run.metadata ?? undefined,
-            tags: options.tags ?? tagsOf(db, run.id),
-            maxAttempts: options.maxAttempts ?? run.facts.maxAttempts,
-            machine: options.machine,
-            test: run.facts.isTest,
-            payloadType: payload === undefined ? run.payloadType : payloadType,
-            queue: { name: queue ?? run.facts.queue },
             lockToVersion: version,
+            ...(queue === undefined ? {} : { queue: { name: queue } }),
           },
         });
         return { body: { id: triggered.id } };
@@ -204,8 +194,4 @@ function readDate(text: string | null): number | undefined {
   const at = /^\d+$/.test(text) ? Number(text) : new Date(text).getTime();
   if (Number.isNaN(at)) throw new HttpError(400, `Invalid date ${text}`);
   return at;
-}
-
-function header(value: string | string[] | undefined): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
 }

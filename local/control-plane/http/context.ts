@@ -1,6 +1,7 @@
 // What the routes share.
 
 import type { Keys } from "../keys.ts";
+import type { Packets } from "../packets.ts";
 import type { Engine } from "../runs/engine.ts";
 import type { Database } from "../store/database.ts";
 import type { Journal } from "../store/journal.ts";
@@ -12,6 +13,7 @@ export interface Services {
   db: Database;
   engine: Engine;
   journal: Journal;
+  packets: Packets;
   /** Known once the server listens. */
   url: () => string;
   pollMs: number;
@@ -32,6 +34,10 @@ export function requireRun(db: Database, id: string | undefined): Run {
 export function branchOf(headers: Record<string, string | string[] | undefined>): string | null {
   const branch = headers["x-trigger-branch"];
   return typeof branch === "string" && branch !== "" && branch !== "default" ? branch : null;
+}
+
+export function header(value: string | string[] | undefined): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** Aborted when either the caller goes away or the control plane closes. */

@@ -56,13 +56,24 @@ export function route<Body, Answer>(
     async handle(call) {
       const body = options.body ? parseBody(options.body, call.body) : (undefined as Body);
       const reply = await options.handle({ ...call, body });
-      const conforms = options.reply.safeParse(JSON.parse(JSON.stringify(reply.body)));
-      if (!conforms.success) {
-        throw new Error(`${path} would answer what its client cannot read: ${conforms.error}`);
-      }
-      sendJson(call.response, reply.status ?? 200, reply.body, reply.headers);
+      sendChecked(call.response, options.reply, reply.body, reply.status, reply.headers);
     },
   };
+}
+
+/** Sends what the client's own schema accepts; anything else is a fault of ours. */
+export function sendChecked<Answer>(
+  response: ServerResponse,
+  schema: z.ZodType<Answer>,
+  body: unknown,
+  status = 200,
+  headers: Record<string, string> = {},
+): void {
+  const conforms = schema.safeParse(JSON.parse(JSON.stringify(body)));
+  if (!conforms.success) {
+    throw new Error(`a reply that its client could not read: ${conforms.error}`);
+  }
+  sendJson(response, status, body, headers);
 }
 
 export interface Reply {
@@ -125,7 +136,7 @@ function fail(response: ServerResponse, error: unknown): void {
   sendJson(response, 500, { error: "Internal Server Error" }, { "x-should-retry": "true" });
 }
 
-function parseBody<Body>(schema: z.ZodType<Body>, text: string): Body {
+export function parseBody<Body>(schema: z.ZodType<Body>, text: string): Body {
   let value: unknown;
   try {
     value = text === "" ? {} : JSON.parse(text);

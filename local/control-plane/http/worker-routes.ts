@@ -43,6 +43,8 @@ import { HttpError, type Route, rawRoute, route } from "./router.ts";
 const DEQUEUE_HOLD_MS = 5_000;
 const DEQUEUE_AT_ONCE = 10;
 const PRESENCE_INTERVAL_MS = 15_000;
+/** So many parents may wait in one CLI beside the runs that are at work. */
+const WAITING_RUNS = 1_000;
 const SNAPSHOT = "/engine/v1/dev/runs/:run/snapshots/:snapshot";
 
 export function workerRoutes(services: Services): Route[] {
@@ -118,7 +120,8 @@ export function workerRoutes(services: Services): Route[] {
           environmentId: keys.environmentId,
           dequeueIntervalWithRun: services.pollMs,
           dequeueIntervalWithoutRun: services.pollMs,
-          maxConcurrentRuns: services.maxConcurrentRuns,
+          // A waiting run counts in the CLI, but not here: the limit is kept where runs are given out.
+          maxConcurrentRuns: services.maxConcurrentRuns + WAITING_RUNS,
           engineUrl: services.url(),
         },
       }),
@@ -216,7 +219,7 @@ export function workerRoutes(services: Services): Route[] {
       reply: WorkerApiRunLatestSnapshotResponseBody,
       handle: ({ params }) => {
         const run = requireRun(db, params.run);
-        engine.delivered(run);
+        engine.deliveries.read(run);
         return { body: { execution: executionData(db, run) } };
       },
     }),

@@ -9,27 +9,39 @@ import {
 } from "@trigger.dev/core/v3";
 import type { Database } from "../store/database.ts";
 import type { Journal } from "../store/journal.ts";
+import { nextDue } from "../store/queue.ts";
 import {
   addTags,
-  dueRuns,
+  childrenOf,
   endAttempt,
   findRun,
   insertRun,
   insertSnapshot,
   nextDeadline,
-  nextDue,
   overdueRuns,
   type Run,
   runsInExecution,
   startAttempt,
   updateRun,
 } from "../store/runs.ts";
-import { findWorker, findWorkerByVersion, type Worker } from "../store/workers.ts";
+import { clearBlocks, completeBlocks, nextWaitEnd } from "../store/waitpoints.ts";
+import { findWorker } from "../store/workers.ts";
+import { Deliveries } from "./deliveries.ts";
+import { type Dequeued, giveOut } from "./dequeue.ts";
 import { Holds } from "./holds.ts";
-import { created, isWatched, transition } from "./machine.ts";
-import { machineOf } from "./machines.ts";
+import { created, transition } from "./machine.ts";
 import { outcomeOf, stalledOutcome } from "./policy.ts";
-import type { Context, Effect, Reply, RunEvent, RunState, Timeouts } from "./state.ts";
+import {
+  type Context,
+  type Effect,
+  isFinal,
+  type Reply,
+  type RunEvent,
+  type RunState,
+  type Timeouts,
+} from "./state.ts";
+import { isWatched } from "./steps.ts";
+import { Waits } from "./waits.ts";
 
 export interface EngineOptions {
   db: Database;
@@ -45,33 +57,44 @@ export type NewRun = Omit<
   "seq" | "state" | "output" | "outputType" | "error" | "workerId" | "updatedAt" | "finishedAt"
 > & { tags: string[]; expiresAt: number | null };
 
-export interface Dequeued {
-  run: Run;
-  worker: Worker;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAKES_ROOM = new Set(["QUEUED", "EXECUTING_WITH_WAITPOINTS", "FINISHED"]);
+/** A worker has the run in hand. */
+const IN_HAND = ["PENDING_EXECUTING", "EXECUTING", "EXECUTING_WITH_WAITPOINTS", "PENDING_CANCEL"];
+/** Of these not more than the environment allows; a run that waits does nothing. */
+const AT_WORK = ["PENDING_EXECUTING", "EXECUTING", "PENDING_CANCEL"];
+
+/** What follows from a change: once it is stored (in its transaction), and once it is committed. */
+interface Follow {
+  stored: (() => void)[];
+  committed: (() => void)[];
 }
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 export class Engine {
+  readonly waits: Waits;
+  readonly deliveries: Deliveries;
   readonly #options: EngineOptions;
   readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
-  readonly #delivered = new Set<string>();
   readonly #holds = new Holds(() => this.#wake());
   #closed = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { db, timeouts } = options;
+    const { db, journal, timeouts } = options;
+    this.waits = new Waits({ db, journal, apply: (runId, event) => this.apply(runId, event) });
+    this.deliveries = new Deliveries(db, journal, this.#holds);
     const now = Date.now();
     // While the control plane was down nobody could send a heartbeat: everyone gets a fresh start.
     db.transaction(() => {
-      for (const run of runsInExecution(db, ["PENDING_EXECUTING", "EXECUTING", "PENDING_CANCEL"])) {
+      for (const run of runsInExecution(db, IN_HAND)) {
         const grace = isWatched(run.state) ? watchTimeout(run.state, timeouts) : timeouts.executing;
         const deadline = Math.max(run.state.deadline ?? 0, now + grace);
         updateRun(db, { ...run, state: { ...run.state, deadline } });
       }
     });
+    // What was stored as completed and not yet acted upon.
+    this.waits.continueUnblocked();
     this.#schedule();
   }
 
@@ -113,20 +136,16 @@ export class Engine {
     const worker = findWorker(db, workerId);
     if (worker === undefined || this.#holds.remaining() > 0) return [];
     return db.transaction(() => {
-      const busy = runsInExecution(db, ["PENDING_EXECUTING", "EXECUTING", "PENDING_CANCEL"]);
+      const busy = runsInExecution(db, AT_WORK);
       const room = Math.min(limit, maxConcurrentRuns - busy.length);
-      if (room <= 0) return [];
-      const tasks = worker.tasks.map((task) => task.id);
-      const due = dueRuns(db, { now: Date.now(), tasks, branch, limit: room });
       const given: Dequeued[] = [];
-      for (const run of due) {
-        const locked = lockToWorker(db, run, worker);
-        updateRun(db, locked.run);
+      giveOut(db, worker, branch, room, (run, locked) => {
         const reply = this.apply(run.id, { type: "dequeue" });
-        if (!reply.ok) continue;
-        journal.write("dequeued", run.id, { worker: locked.worker.version });
-        given.push({ run: this.require(run.id), worker: locked.worker });
-      }
+        if (!reply.ok) return false;
+        journal.write("dequeued", run.id, { worker: locked.version });
+        given.push({ run: this.require(run.id), worker: locked });
+        return true;
+      });
       return given;
     });
   }
@@ -196,23 +215,10 @@ export class Engine {
     return run.state.execution !== "FINISHED";
   }
 
-  /** The worker has read the snapshot that tells it to cancel. */
-  delivered(run: Run): void {
-    if (!this.awaitsDelivery(run.id)) return;
-    this.#delivered.add(run.state.snapshotId);
-    this.#holds.cancelling(run.id);
-    this.#options.journal.write("cancel delivered", run.id);
-  }
-
-  awaitsDelivery(runId: string): boolean {
-    const { state } = this.require(runId);
-    return state.execution === "PENDING_CANCEL" && !this.#delivered.has(state.snapshotId);
-  }
-
   /** Ends or requeues the runs that no connected CLI has in hand any more. */
   findLost(inHand: (runId: string) => boolean): void {
     const { db, journal } = this.#options;
-    for (const run of runsInExecution(db, ["PENDING_EXECUTING", "EXECUTING", "PENDING_CANCEL"])) {
+    for (const run of runsInExecution(db, IN_HAND)) {
       if (inHand(run.id)) continue;
       journal.write("worker lost", run.id, { execution: run.state.execution });
       this.apply(run.id, { type: "lost", reason: "Dev session ended (CLI exited)" });
@@ -222,7 +228,7 @@ export class Engine {
   /** Applies one event to one run: the only place where a run's state changes. */
   apply(runId: string, event: RunEvent): Reply {
     const { db } = this.#options;
-    const after: (() => void)[] = [];
+    const follow: Follow = { stored: [], committed: [] };
     const reply = db.transaction(() => {
       const run = this.require(runId);
       const context = this.#context();
@@ -232,12 +238,14 @@ export class Engine {
       if (result.state.execution === "QUEUED" && run.state.execution !== "QUEUED") {
         changed.queuedAt = result.state.notBefore ?? context.now;
       }
-      for (const effect of result.effects) this.#perform(changed, effect, context.now, after);
+      for (const effect of result.effects) this.#perform(changed, effect, context.now, follow);
       updateRun(db, changed);
       this.#writeSnapshot(run.id, result.state, result.effects, context.now);
+      this.#noteWait(run, result.state);
+      for (const step of follow.stored) step();
       return result.reply;
     });
-    for (const step of after) step();
+    for (const step of follow.committed) step();
     this.#afterChange(this.require(runId).state);
     return reply;
   }
@@ -245,11 +253,12 @@ export class Engine {
   /** Looks at every run whose deadline has passed. */
   tick(): void {
     const { db, journal, timeouts } = this.#options;
-    const stalled = stalledOutcome(timeouts.executing);
+    this.waits.tick();
     for (const id of overdueRuns(db, Date.now())) {
       const { execution } = this.require(id).state;
       if (execution === "DELAYED") journal.write("delay over", id);
       else if (execution !== "QUEUED") journal.write("stalled", id, { execution });
+      const stalled = stalledOutcome(execution, timeouts);
       this.apply(id, { type: "deadline", stalled });
     }
     this.#schedule();
@@ -261,7 +270,25 @@ export class Engine {
     this.#wake();
   }
 
-  #perform(run: Run, effect: Effect, now: number, after: (() => void)[]): void {
+  /** Who begins to wait, and who is continued by the snapshot that was just written. */
+  #noteWait(before: Run, { execution, attemptRunning, snapshotId }: RunState): void {
+    const { db, journal } = this.#options;
+    const waited = before.state.execution === "EXECUTING_WITH_WAITPOINTS";
+    if (execution === "EXECUTING_WITH_WAITPOINTS" && !waited) journal.write("blocked", before.id);
+    if (execution !== "EXECUTING" || !waited || !attemptRunning) return;
+    const waitpoints = completeBlocks(db, before.id, snapshotId);
+    if (waitpoints > 0) journal.write("resumed", before.id, { waitpoints });
+  }
+
+  /** As the official engine: all children, whether the run waits for them or not. */
+  #cancelChildren(runId: string): void {
+    for (const child of childrenOf(this.#options.db, runId)) {
+      if (isFinal(child.state.status)) continue;
+      this.cancel(child.id, { reason: "Parent run was cancelled" });
+    }
+  }
+
+  #perform(run: Run, effect: Effect, now: number, follow: Follow): void {
     const { db, journal, notify } = this.#options;
     switch (effect.type) {
       case "attemptStarted": {
@@ -273,6 +300,8 @@ export class Engine {
       case "attemptEnded": {
         const { number, status, error = null } = effect;
         endAttempt(db, run.id, { number, finishedAt: now, status, error });
+        // The next attempt waits for what it waits for.
+        follow.stored.push(() => clearBlocks(db, run.id));
         journal.write("attempt ended", run.id, { attempt: number, status, error });
         return;
       }
@@ -287,15 +316,21 @@ export class Engine {
         return;
       case "finished":
         run.finishedAt = now;
-        this.#delivered.clear();
+        this.deliveries.forget(run.id);
         if (run.state.status === "EXPIRED") run.facts = { ...run.facts, expiredAt: now };
         if (run.state.status === "COMPLETED_SUCCESSFULLY") run.error = null;
         journal.write("finished", run.id, { status: run.state.status });
+        follow.stored.push(() => this.waits.ended(run.id));
+        return;
+      case "cancelChildren":
+        follow.stored.push(() => this.#cancelChildren(run.id));
         return;
       case "notify":
         if (run.state.execution === "PENDING_CANCEL") this.#holds.cancelling(run.id);
         // After the commit: the worker asks for the snapshot at once.
-        after.push(() => journal.write("worker notified", run.id, { sockets: notify(run.id) }));
+        follow.committed.push(() =>
+          journal.write("worker notified", run.id, { sockets: notify(run.id) }),
+        );
         return;
       case "snapshot":
         return;
@@ -337,8 +372,9 @@ export class Engine {
 
   #afterChange(state: RunState): void {
     // Also for a run that is due later: a waiting dequeue then learns when to look again. And for a
-    // run that ended: it made room.
-    if (state.execution === "QUEUED" || state.execution === "FINISHED") {
+    // run that ended or waits: it made room, first of all for those that have waited long enough.
+    if (MAKES_ROOM.has(state.execution)) {
+      this.waits.continueUnblocked();
       queueMicrotask(() => this.#wake());
     }
     this.#schedule();
@@ -351,33 +387,19 @@ export class Engine {
   #schedule(): void {
     clearTimeout(this.#timer);
     if (this.#closed) return;
-    const at = nextDeadline(this.#options.db);
-    if (at === null) return;
+    const { db } = this.#options;
+    const at = Math.min(nextDeadline(db) ?? Infinity, nextWaitEnd(db) ?? Infinity);
+    if (at === Infinity) return;
     const wait = Math.min(Math.max(0, at - Date.now()), LONGEST_TIMER_MS);
     this.#timer = setTimeout(() => this.tick(), wait);
     this.#timer.unref();
   }
 }
 
-/** What the official engine fixes when a run is dequeued: version, machine, retry, limits. */
-function lockToWorker(db: Database, run: Run, current: Worker): Dequeued {
-  const pinned = run.facts.lockToVersion && findWorkerByVersion(db, run.facts.lockToVersion);
-  const worker = pinned || current;
-  const task = worker.tasks.find((each) => each.id === run.task);
-  const facts = { ...run.facts, version: worker.version };
-  facts.machine ??= machineOf(undefined, task?.machine).name;
-  facts.retryConfig ??= task?.retry;
-  facts.startedAt ??= Date.now();
-  const maxAttempts = facts.maxAttempts || task?.retry?.maxAttempts;
-  if (maxAttempts !== undefined) facts.maxAttempts = maxAttempts;
-  const maxDuration = facts.maxDuration ?? task?.maxDuration;
-  if (maxDuration !== undefined) facts.maxDuration = maxDuration;
-  return { run: { ...run, facts, workerId: worker.id }, worker };
-}
-
 function watchTimeout(state: RunState, timeouts: Timeouts): number {
   if (state.execution === "PENDING_EXECUTING") return timeouts.pendingExecuting;
   if (state.execution === "PENDING_CANCEL") return timeouts.pendingCancel;
+  if (state.execution === "EXECUTING_WITH_WAITPOINTS") return timeouts.waiting;
   return timeouts.executing;
 }
 

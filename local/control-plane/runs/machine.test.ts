@@ -2,234 +2,29 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import {
+  context,
+  EVENTS,
+  type EventName,
+  error,
+  NOW,
+  STATES,
+  type StateName,
+  TABLE,
+  TIMEOUTS,
+} from "./machine.table.ts";
 import { created, transition } from "./machine.ts";
 import {
-  type Context,
   type Effect,
   type ExecutionStatus,
   isFinal,
   MAX_ATTEMPTS,
   MAX_DEQUEUES,
-  type Outcome,
+  MAX_HELD,
   type RunEvent,
   type RunState,
   type Transition,
 } from "./state.ts";
-
-const NOW = 1_000_000;
-const TIMEOUTS = { pendingExecuting: 11, executing: 22, pendingCancel: 33 };
-const context: Context = { now: NOW, snapshotId: "new", timeouts: TIMEOUTS };
-const error = { type: "BUILT_IN_ERROR", name: "Error", message: "no", stackTrace: "" } as const;
-
-const base: RunState = {
-  status: "PENDING",
-  execution: "QUEUED",
-  snapshotId: "old",
-  attempt: 0,
-  attemptRunning: false,
-  notBefore: null,
-  expiresAt: null,
-  deadline: NOW - 1,
-  dequeues: 0,
-  startedFrom: null,
-  completed: null,
-};
-
-const STATES = {
-  delayed: { ...base, status: "DELAYED", execution: "DELAYED", notBefore: NOW },
-  queued: base,
-  dequeued: { ...base, status: "DEQUEUED", execution: "PENDING_EXECUTING", dequeues: 1 },
-  executing: {
-    ...base,
-    status: "EXECUTING",
-    execution: "EXECUTING",
-    attempt: 1,
-    attemptRunning: true,
-    startedFrom: "older",
-  },
-  "in a retry delay": {
-    ...base,
-    status: "RETRYING_AFTER_FAILURE",
-    execution: "EXECUTING",
-    attempt: 1,
-  },
-  cancelling: {
-    ...base,
-    status: "CANCELED",
-    execution: "PENDING_CANCEL",
-    attempt: 1,
-    attemptRunning: true,
-  },
-  succeeded: {
-    ...base,
-    status: "COMPLETED_SUCCESSFULLY",
-    execution: "FINISHED",
-    attempt: 1,
-    deadline: null,
-  },
-  cancelled: { ...base, status: "CANCELED", execution: "FINISHED", attempt: 1, deadline: null },
-} satisfies Record<string, RunState>;
-
-const stalled: Outcome = { kind: "fail", status: "CANCELED", error };
-const EVENTS = {
-  deadline: { type: "deadline", stalled },
-  dequeue: { type: "dequeue" },
-  start: { type: "start", from: "old" },
-  "stale start": { type: "start", from: "ancient" },
-  succeed: { type: "succeed", from: "old" },
-  "stale succeed": { type: "succeed", from: "ancient" },
-  fail: { type: "fail", from: "old", outcome: { kind: "fail", status: "CRASHED", error } },
-  "cancelled by the worker": { type: "fail", from: "old", outcome: { kind: "cancel" } },
-  "retry soon": {
-    type: "fail",
-    from: "old",
-    outcome: { kind: "retry", method: "immediate", at: NOW + 5, error },
-  },
-  "retry later": {
-    type: "fail",
-    from: "old",
-    outcome: { kind: "retry", method: "queue", at: NOW + 50_000, error, machine: "large-1x" },
-  },
-  heartbeat: { type: "heartbeat", from: "old" },
-  "stale heartbeat": { type: "heartbeat", from: "ancient" },
-  lost: { type: "lost", reason: "gone" },
-  cancel: { type: "cancel", reason: "stop", finalize: false },
-  disconnect: { type: "cancel", reason: "gone", finalize: true },
-} satisfies Record<string, RunEvent>;
-
-type StateName = keyof typeof STATES;
-type EventName = keyof typeof EVENTS;
-
-/** `execution status | reply | effects`; "=" stands for an unchanged state without effects. */
-const DONE_CANCELED = "FINISHED CANCELED";
-const SNAP = "snapshot";
-const TABLE: Record<StateName, Record<EventName, string>> = {
-  delayed: {
-    deadline: `QUEUED PENDING | ok | ${SNAP}`,
-    dequeue: "= | 400",
-    start: "= | 400",
-    "stale start": "= | 409",
-    succeed: "= | 400",
-    "stale succeed": "= | 400",
-    fail: "= | 400",
-    "cancelled by the worker": "= | 400",
-    "retry soon": "= | 400",
-    "retry later": "= | 400",
-    heartbeat: "= | ok",
-    "stale heartbeat": "= | ok",
-    lost: "= | ok",
-    cancel: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-    disconnect: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-  },
-  queued: {
-    deadline: `FINISHED EXPIRED | RUN_FINISHED | ${SNAP} finished`,
-    dequeue: `PENDING_EXECUTING DEQUEUED | ok | ${SNAP}`,
-    start: "= | 400",
-    "stale start": "= | 409",
-    succeed: "= | 400",
-    "stale succeed": "= | 400",
-    fail: "= | 400",
-    "cancelled by the worker": "= | 400",
-    "retry soon": "= | 400",
-    "retry later": "= | 400",
-    heartbeat: "= | ok",
-    "stale heartbeat": "= | ok",
-    lost: "= | ok",
-    cancel: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-    disconnect: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-  },
-  dequeued: {
-    deadline: `QUEUED PENDING | RETRY_QUEUED | ${SNAP}`,
-    dequeue: "= | 400",
-    start: `EXECUTING EXECUTING | ok | ${SNAP} attemptStarted`,
-    "stale start": "= | 409",
-    succeed: "= | 400",
-    "stale succeed": "= | 400",
-    fail: "= | 400",
-    "cancelled by the worker": "= | 400",
-    "retry soon": "= | 400",
-    "retry later": "= | 400",
-    heartbeat: "same but deadline | ok",
-    "stale heartbeat": "= | ok",
-    lost: `QUEUED PENDING | RETRY_QUEUED | ${SNAP}`,
-    cancel: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-    disconnect: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-  },
-  executing: {
-    deadline: `${DONE_CANCELED} | RUN_FINISHED | error attemptEnded ${SNAP} finished notify`,
-    dequeue: "= | 400",
-    start: "= | 400",
-    "stale start": "= | 409",
-    succeed: `FINISHED COMPLETED_SUCCESSFULLY | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    "stale succeed": "= | 400",
-    fail: `FINISHED CRASHED | RUN_FINISHED | error attemptEnded ${SNAP} finished`,
-    "cancelled by the worker": `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    "retry soon": `EXECUTING RETRYING_AFTER_FAILURE | RETRY_IMMEDIATELY | attemptEnded error retryScheduled ${SNAP}`,
-    "retry later": `QUEUED PENDING | RETRY_QUEUED | attemptEnded error machine retryScheduled ${SNAP}`,
-    heartbeat: "same but deadline | ok",
-    "stale heartbeat": "= | ok",
-    lost: `${DONE_CANCELED} | RUN_FINISHED | error attemptEnded ${SNAP} finished`,
-    cancel: `PENDING_CANCEL CANCELED | ok | ${SNAP} error notify`,
-    disconnect: `${DONE_CANCELED} | RUN_FINISHED | error attemptEnded ${SNAP} finished`,
-  },
-  "in a retry delay": {
-    deadline: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished notify`,
-    dequeue: "= | 400",
-    start: `EXECUTING EXECUTING | ok | ${SNAP} attemptStarted`,
-    "stale start": "= | 409",
-    succeed: "= | 400",
-    "stale succeed": "= | 400",
-    fail: "= | 400",
-    "cancelled by the worker": "= | 400",
-    "retry soon": "= | 400",
-    "retry later": "= | 400",
-    heartbeat: "= | ok",
-    "stale heartbeat": "= | ok",
-    lost: `QUEUED PENDING | RETRY_QUEUED | ${SNAP}`,
-    cancel: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-    disconnect: `${DONE_CANCELED} | RUN_FINISHED | error ${SNAP} finished`,
-  },
-  cancelling: {
-    deadline: `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished notify`,
-    dequeue: "= | 400",
-    start: "= | 400",
-    "stale start": "= | 409",
-    succeed: `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    "stale succeed": `${DONE_CANCELED} | 400 | attemptEnded ${SNAP} finished`,
-    fail: `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    "cancelled by the worker": `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    "retry soon": `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    "retry later": `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    heartbeat: "same but deadline | ok",
-    "stale heartbeat": "= | ok",
-    lost: `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-    cancel: "= | ok | notify",
-    disconnect: `${DONE_CANCELED} | RUN_FINISHED | attemptEnded ${SNAP} finished`,
-  },
-  succeeded: finalRow(),
-  cancelled: finalRow(),
-};
-
-/** A final run refuses its worker and answers everybody else, and never changes. */
-function finalRow(): Record<EventName, string> {
-  return {
-    deadline: "= | ok",
-    dequeue: "= | 400",
-    start: "= | 400",
-    "stale start": "= | 409",
-    succeed: "= | 400",
-    "stale succeed": "= | 400",
-    fail: "= | 400",
-    "cancelled by the worker": "= | 400",
-    "retry soon": "= | 400",
-    "retry later": "= | 400",
-    heartbeat: "= | ok",
-    "stale heartbeat": "= | ok",
-    lost: "= | ok",
-    cancel: "= | ok",
-    disconnect: "= | ok",
-  };
-}
 
 function describeResult(before: RunState, { state, effects, reply }: Transition): string {
   const withoutDeadline = (value: RunState): RunState => ({ ...value, deadline: null });
@@ -271,11 +66,21 @@ function checkInvariants(before: RunState, { state, effects }: Transition): void
   if (before.attemptRunning && !state.attemptRunning) {
     assert.equal(effects.filter((effect) => effect.type === "attemptEnded").length, 1);
   }
+  const waits = state.execution === "EXECUTING_WITH_WAITPOINTS";
+  assert.ok(!waits || state.attemptRunning, "a worker process waits");
+  assert.ok(!state.keepsSlot || waits, "only a wait keeps or gives up a slot");
+  const news = waits && !before.execution.startsWith("EXECUTING_WITH");
+  assert.ok(
+    !news || !effects.some((effect) => effect.type === "notify"),
+    "nobody is told of a wait",
+  );
+  if (!state.attemptRunning && state !== before) assert.deepEqual(state.held, []);
   const expected: Record<ExecutionStatus, (deadline: number | null) => boolean> = {
     DELAYED: (at) => at !== null,
     QUEUED: () => true,
     PENDING_EXECUTING: (at) => at !== null,
     EXECUTING: (at) => at !== null,
+    EXECUTING_WITH_WAITPOINTS: (at) => at !== null,
     PENDING_CANCEL: (at) => at !== null,
     FINISHED: (at) => at === null,
   };
@@ -384,5 +189,41 @@ describe("what the table cannot say", () => {
         assert.equal(state.status, "CANCELED", `${first}, ${second}`);
       }
     }
+  });
+
+  it("a run that waits again and again is completed from the snapshot that its worker last read", () => {
+    let state: RunState = STATES.executing;
+    for (let i = 0; i < 50; i++) {
+      const worker = state.snapshotId;
+      state = step(state, { type: "block", keepsSlot: false }, `wait ${i}`).state;
+      assert.equal(step(state, { type: "succeed", from: worker }).reply.ok, true);
+      state = step(state, { type: "resume" }, `go on ${i}`).state;
+      assert.equal(step(state, { type: "succeed", from: worker }).reply.ok, true);
+      assert.equal(state.attempt, 1, "or the CLI's controller gives up");
+      assert.ok(state.held.length <= MAX_HELD);
+    }
+    assert.equal(step(state, { type: "succeed", from: "wait 3" }).reply.ok, false);
+  });
+
+  it("what an earlier attempt held says nothing about the next one", () => {
+    const waiting = step(STATES.executing, { type: "block", keepsSlot: false }, "b").state;
+    const failed = step(waiting, EVENTS["retry soon"], "c").state;
+    const second = step(failed, { type: "start", from: "c" }, "d").state;
+    assert.equal(second.attempt, 2);
+    assert.deepEqual(step(second, { type: "succeed", from: "old" }).state, second);
+  });
+
+  it("a wait lasts as long as a suspended run may, and is followed by twice the usual time", () => {
+    const waiting = step(STATES.executing, { type: "block", keepsSlot: false }, "b").state;
+    assert.equal(waiting.deadline, NOW + TIMEOUTS.waiting);
+    assert.equal(step(waiting, { type: "resume" }).state.deadline, NOW + 2 * TIMEOUTS.executing);
+  });
+
+  it("a wait that grows longer gives the slot up, never takes it back", () => {
+    const short = step(STATES.executing, { type: "block", keepsSlot: true }, "b").state;
+    assert.equal(short.keepsSlot, true);
+    const long = step(short, { type: "block", keepsSlot: false }, "c").state;
+    assert.equal(long.keepsSlot, false);
+    assert.equal(step(long, { type: "block", keepsSlot: true }, "d").state.keepsSlot, false);
   });
 });

@@ -1,6 +1,6 @@
 // The life of one run as a pure function: state + event -> new state, effects and the reply.
 // Nothing here reads a clock, a database or a socket; the engine does that with what this returns.
-// The states are the official engine's; waits (EXECUTING_WITH_WAITPOINTS) will join them here.
+// The states are the official engine's, as they occur in development: nothing is ever suspended.
 
 import type { TaskRunError } from "@trigger.dev/core/v3";
 import {
@@ -8,13 +8,28 @@ import {
   type Effect,
   MAX_ATTEMPTS,
   MAX_DEQUEUES,
+  MAX_HELD,
   type Outcome,
   type RunEvent,
   type RunState,
-  type RunStatus,
-  type Timeouts,
   type Transition,
 } from "./state.ts";
+import {
+  accept,
+  answered,
+  cancelled,
+  fail,
+  finish,
+  isAtWork,
+  isHeld,
+  isWatched,
+  next,
+  refuse,
+  requeue,
+  settle,
+  unchanged,
+  withDeadline,
+} from "./steps.ts";
 
 /** The state of a run that was just triggered. */
 export function created(
@@ -33,6 +48,8 @@ export function created(
     deadline: null,
     dequeues: 0,
     startedFrom: null,
+    held: [],
+    keepsSlot: false,
     completed: null,
   };
   return {
@@ -55,9 +72,13 @@ export function transition(state: RunState, event: RunEvent, context: Context): 
       return onComplete(state, event, context);
     case "heartbeat":
       // An old snapshot's heartbeat says nothing about the current one; the official engine ignores it.
-      return event.from === state.snapshotId && isWatched(state)
+      return isHeld(state, event.from) && isWatched(state)
         ? accept(withDeadline(state, context), [])
         : unchanged(state);
+    case "block":
+      return onBlock(state, event.keepsSlot, context);
+    case "resume":
+      return onResume(state, context);
     case "lost":
       return onLost(state, event.reason, context);
     case "cancel":
@@ -91,9 +112,10 @@ function onDeadline(state: RunState, stalled: Outcome, context: Context): Transi
         context,
       );
     case "EXECUTING":
+    case "EXECUTING_WITH_WAITPOINTS":
       return told(settle(state, stalled, context));
     case "PENDING_CANCEL":
-      return told(finish(state, "CANCELED", "Run was cancelled, not confirmed", context));
+      return told(cancelled(state, "Run was cancelled, not confirmed", context));
     case "FINISHED":
       return unchanged(state);
   }
@@ -159,6 +181,8 @@ function onStart(state: RunState, from: string, context: Context): Transition {
         attemptRunning: true,
         dequeues: 0,
         startedFrom: from,
+        held: [],
+        keepsSlot: false,
         completed: null,
       },
       context,
@@ -182,12 +206,12 @@ function onComplete(
       reply: { ok: true, attemptStatus: repeat.answer, changed: false },
     };
   }
-  if (state.snapshotId !== event.from) {
+  if (!isHeld(state, event.from)) {
     const stale = refuse(state, 400, "Snapshot ID doesn't match the latest snapshot");
     // Completed while the cancel was on its way. The official engine would wait for a worker that
     // has already ended until the stall timeout; the attempt is over, so the run is over.
     if (state.execution === "PENDING_CANCEL" && state.attemptRunning) {
-      const done = finish(state, "CANCELED", "Run was cancelled", context);
+      const done = cancelled(state, "Run was cancelled", context);
       return { ...done, reply: stale.reply };
     }
     return stale;
@@ -195,9 +219,9 @@ function onComplete(
   if (state.execution === "FINISHED") return refuse(state, 400, "Run is already finished");
   if (state.execution === "PENDING_CANCEL") {
     // Whatever the attempt came to, the person who cancelled was told that it is cancelled.
-    return answered(finish(state, "CANCELED", "Run was cancelled", context), event.from);
+    return answered(cancelled(state, "Run was cancelled", context), event.from);
   }
-  if (state.execution !== "EXECUTING" || !state.attemptRunning) {
+  if (!isAtWork(state)) {
     return refuse(state, 400, "Run has no attempt to complete");
   }
   if (event.type === "succeed") {
@@ -213,12 +237,50 @@ function onComplete(
   return answered(settle(state, event.outcome, context), event.from);
 }
 
+/**
+ * The worker is not told: the CLI would flush under a lock and drop the notification that follows. It
+ * goes on holding the snapshot that it has.
+ */
+function onBlock(state: RunState, keepsSlot: boolean, context: Context): Transition {
+  if (!isAtWork(state)) return refuse(state, 400, "Run is not executing");
+  if (state.execution === "EXECUTING_WITH_WAITPOINTS") {
+    if (keepsSlot || !state.keepsSlot) return unchanged(state);
+    return accept({ ...state, keepsSlot: false }, []);
+  }
+  const blocked = next(
+    state,
+    { execution: "EXECUTING_WITH_WAITPOINTS", held: heldWith(state), keepsSlot },
+    context,
+  );
+  return accept(blocked, [{ type: "snapshot", description: "Run was blocked by a waitpoint." }]);
+}
+
+function onResume(state: RunState, context: Context): Transition {
+  if (state.execution !== "EXECUTING_WITH_WAITPOINTS") return unchanged(state);
+  const resumed = next(
+    state,
+    { execution: "EXECUTING", held: heldWith(state), keepsSlot: false },
+    context,
+  );
+  // A worker that was frozen while it waited has sent no heartbeat since: twice the usual time.
+  const deadline = context.now + 2 * context.timeouts.executing;
+  return accept({ ...resumed, deadline }, [
+    { type: "snapshot", description: "Run was continued, whilst still executing." },
+    { type: "notify" },
+  ]);
+}
+
+function heldWith(state: RunState): string[] {
+  return [...state.held, state.snapshotId].slice(-MAX_HELD);
+}
+
 /** What the CLI's watchdog reports, found out by ourselves; a run that was not at work goes on. */
 function onLost(state: RunState, reason: string, context: Context): Transition {
   switch (state.execution) {
     case "PENDING_EXECUTING":
       return requeue(state, context.now, context, []);
     case "EXECUTING":
+    case "EXECUTING_WITH_WAITPOINTS":
       if (!state.attemptRunning) return requeue(state, context.now, context, []);
       return onCancel(state, { type: "cancel", reason, finalize: true }, context);
     case "PENDING_CANCEL":
@@ -238,156 +300,18 @@ function onCancel(
     return { ...unchanged(state), effects: [{ type: "notify" }] };
   }
   const why: Effect = { type: "error", error: { type: "STRING_ERROR", raw: event.reason } };
-  if (state.execution === "EXECUTING" && state.attemptRunning && !event.finalize) {
-    return accept(next(state, { status: "CANCELED", execution: "PENDING_CANCEL" }, context), [
+  if (isAtWork(state) && !event.finalize) {
+    const change = { status: "CANCELED", execution: "PENDING_CANCEL", keepsSlot: false } as const;
+    return accept(next(state, change, context), [
       { type: "snapshot", description: "Run was cancelled" },
       why,
       { type: "notify" },
+      { type: "cancelChildren" },
     ]);
   }
   // No process is at work (queued, delayed, dequeued but not started, in a retry delay), or the
   // worker is gone: there is nobody to wait for.
-  const done = finish(state, "CANCELED", "Run was cancelled, not finished", context);
+  const done = cancelled(state, "Run was cancelled, not finished", context);
   const first = state.execution === "PENDING_CANCEL" ? [] : [why];
   return { ...done, effects: [...first, ...done.effects] };
-}
-
-function settle(state: RunState, outcome: Outcome, context: Context): Transition {
-  switch (outcome.kind) {
-    case "cancel":
-      return finish(state, "CANCELED", "Run was cancelled", context);
-    case "fail":
-      return fail(state, outcome, context);
-    case "retry": {
-      const effects: Effect[] = [
-        ...ended(state, "FAILED", outcome.error),
-        { type: "error", error: outcome.error },
-      ];
-      if (outcome.machine !== undefined) effects.push({ type: "machine", name: outcome.machine });
-      effects.push({ type: "retryScheduled", at: outcome.at, method: outcome.method });
-      if (outcome.method === "queue") return requeue(state, outcome.at, context, effects);
-      // The CLI sleeps, then starts again from the snapshot written here; the attempt number
-      // stays, or the CLI's controller gives up.
-      const waiting = next(
-        state,
-        { status: "RETRYING_AFTER_FAILURE", execution: "EXECUTING", attemptRunning: false },
-        context,
-      );
-      return {
-        state: { ...waiting, deadline: outcome.at + context.timeouts.executing },
-        effects: [
-          ...effects,
-          {
-            type: "snapshot",
-            description: "Attempt failed with a short delay, starting a new attempt",
-          },
-        ],
-        reply: { ok: true, attemptStatus: "RETRY_IMMEDIATELY", changed: true },
-      };
-    }
-  }
-}
-
-function requeue(state: RunState, at: number, context: Context, effects: Effect[]): Transition {
-  return {
-    state: next(
-      state,
-      { status: "PENDING", execution: "QUEUED", attemptRunning: false, notBefore: at },
-      context,
-    ),
-    effects: [...effects, { type: "snapshot", description: "Requeued the run after a failure" }],
-    reply: { ok: true, attemptStatus: "RETRY_QUEUED", changed: true },
-  };
-}
-
-function fail(
-  state: RunState,
-  outcome: Extract<Outcome, { kind: "fail" }>,
-  context: Context,
-): Transition {
-  const done = finish(state, outcome.status, "Run failed", context, "FAILED", outcome.error);
-  return { ...done, effects: [{ type: "error", error: outcome.error }, ...done.effects] };
-}
-
-function finish(
-  state: RunState,
-  status: RunStatus,
-  description: string,
-  context: Context,
-  attempt: "COMPLETED" | "FAILED" | "CANCELED" = "CANCELED",
-  error?: TaskRunError,
-): Transition {
-  const effects = ended(state, attempt, error);
-  return {
-    state: next(
-      state,
-      { status, execution: "FINISHED", attemptRunning: false, notBefore: null },
-      context,
-    ),
-    effects: [...effects, { type: "snapshot", description }, { type: "finished" }],
-    reply: { ok: true, attemptStatus: "RUN_FINISHED", changed: true },
-  };
-}
-
-function ended(
-  state: RunState,
-  status: "COMPLETED" | "FAILED" | "CANCELED",
-  error?: TaskRunError,
-): Effect[] {
-  if (!state.attemptRunning) return [];
-  const number = state.attempt;
-  return [{ type: "attemptEnded", number, status, ...(error ? { error } : {}) }];
-}
-
-function answered(result: Transition, from: string): Transition {
-  const { state, reply } = result;
-  if (!reply.ok || reply.attemptStatus === undefined) return result;
-  const completed = { from, answer: reply.attemptStatus, to: state.snapshotId };
-  return { ...result, state: { ...state, completed } };
-}
-
-function next(state: RunState, change: Partial<RunState>, context: Context): RunState {
-  return withDeadline({ ...state, ...change, snapshotId: context.snapshotId }, context);
-}
-
-function withDeadline(state: RunState, { now, timeouts }: Context): RunState {
-  return { ...state, deadline: deadlineOf(state, now, timeouts) };
-}
-
-function deadlineOf(state: RunState, now: number, timeouts: Timeouts): number | null {
-  switch (state.execution) {
-    case "DELAYED":
-      return state.notBefore;
-    case "QUEUED":
-      return state.attempt === 0 ? state.expiresAt : null;
-    case "PENDING_EXECUTING":
-      return now + timeouts.pendingExecuting;
-    case "EXECUTING":
-      return now + timeouts.executing;
-    case "PENDING_CANCEL":
-      return now + timeouts.pendingCancel;
-    case "FINISHED":
-      return null;
-  }
-}
-
-/** States in which a worker is expected to give signs of life. */
-export function isWatched(state: RunState): boolean {
-  return (
-    state.execution === "PENDING_EXECUTING" ||
-    state.execution === "PENDING_CANCEL" ||
-    (state.execution === "EXECUTING" && state.attemptRunning)
-  );
-}
-
-function accept(state: RunState, effects: Effect[]): Transition {
-  return { state, effects, reply: { ok: true, changed: true } };
-}
-
-function unchanged(state: RunState): Transition {
-  return { state, effects: [], reply: { ok: true, changed: false } };
-}
-
-function refuse(state: RunState, status: 400 | 409, message: string): Transition {
-  return { state, effects: [], reply: { ok: false, status, message } };
 }

@@ -106,9 +106,18 @@ describe("what follows a failed attempt", () => {
   });
 
   it("a silent worker of a development run is not retried", () => {
-    const result = stalledOutcome(60_000);
-    assert.equal(result.kind === "fail" && result.status, "CANCELED");
-    assert.match(JSON.stringify(result), /after 60s/);
+    const timeouts = {
+      pendingExecuting: 1_000,
+      executing: 60_000,
+      waiting: 600_000,
+      pendingCancel: 1_000,
+    };
+    const working = stalledOutcome("EXECUTING", timeouts);
+    assert.equal(working.kind === "fail" && working.status, "CANCELED");
+    assert.match(JSON.stringify(working), /TASK_RUN_STALLED_EXECUTING".*after 60s/);
+    const waiting = stalledOutcome("EXECUTING_WITH_WAITPOINTS", timeouts);
+    assert.equal(waiting.kind === "fail" && waiting.status, "CANCELED");
+    assert.match(JSON.stringify(waiting), /EXECUTING_WITH_WAITPOINTS".*after 600s/);
   });
 
   it("an uncaught exception is an error of the task, an aborted process one of the system", () => {

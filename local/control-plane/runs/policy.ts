@@ -12,7 +12,13 @@ import {
   type TaskRunError,
   taskRunErrorEnhancer,
 } from "@trigger.dev/core/v3";
-import { MAX_ATTEMPTS, type Outcome, type RunStatus } from "./state.ts";
+import {
+  type ExecutionStatus,
+  MAX_ATTEMPTS,
+  type Outcome,
+  type RunStatus,
+  type Timeouts,
+} from "./state.ts";
 
 /** A retry that is due sooner is slept through by the CLI; a later one goes back to the queue. */
 export const IMMEDIATE_RETRY_BELOW_MS = 30_000;
@@ -77,12 +83,14 @@ export function outcomeOf(failed: FailedAttempt): Outcome {
 }
 
 /** A development run whose worker fell silent is not retried: mostly the CLI was closed. */
-export function stalledOutcome(executingTimeoutMs: number): Outcome {
+export function stalledOutcome(execution: ExecutionStatus, timeouts: Timeouts): Outcome {
+  const waiting = execution === "EXECUTING_WITH_WAITPOINTS";
+  const seconds = Math.round((waiting ? timeouts.waiting : timeouts.executing) / 1000);
   const error: TaskRunError = {
     type: "INTERNAL_ERROR",
-    code: "TASK_RUN_STALLED_EXECUTING",
+    code: waiting ? "TASK_RUN_STALLED_EXECUTING_WITH_WAITPOINTS" : "TASK_RUN_STALLED_EXECUTING",
     message:
-      `Run timed out after ${Math.round(executingTimeoutMs / 1000)}s due to missing heartbeats (sent every 30s). ` +
+      `Run timed out after ${seconds}s due to missing heartbeats (sent every 30s). ` +
       "Check if your `trigger.dev dev` CLI is still running, or if CPU-heavy work is blocking the main thread.",
   };
   return { kind: "fail", status: statusOfError(error), error };

@@ -25,6 +25,7 @@ export type ExecutionStatus =
   | "QUEUED"
   | "PENDING_EXECUTING"
   | "EXECUTING"
+  | "EXECUTING_WITH_WAITPOINTS"
   | "PENDING_CANCEL"
   | "FINISHED";
 
@@ -52,6 +53,13 @@ export interface RunState {
   dequeues: number;
   /** The snapshot that the current attempt was started from: a repeated start is recognised. */
   startedFrom: string | null;
+  /**
+   * Earlier snapshots of the current attempt that its worker may still hold: it is not told when it
+   * begins to wait, and may die before it learns that it may go on.
+   */
+  held: string[];
+  /** While it waits: the wait is too short to give the queue's slot to another run. */
+  keepsSlot: boolean;
   /** The last completion and its answer: a repeat after a lost reply gets the same answer. */
   completed: { from: string; answer: AttemptStatus; to: string } | null;
 }
@@ -75,6 +83,10 @@ export type RunEvent =
   | { type: "succeed"; from: string }
   | { type: "fail"; from: string; outcome: Outcome }
   | { type: "heartbeat"; from: string }
+  /** It waits for another run, a batch or a time. */
+  | { type: "block"; keepsSlot: boolean }
+  /** Everything that it waited for is there, and a slot of its queue is free. */
+  | { type: "resume" }
   /** The CLI that had the run in hand is gone. */
   | { type: "lost"; reason: string }
   /** `finalize`: the worker is known to be gone, nobody will confirm. */
@@ -93,6 +105,8 @@ export type Effect =
   | { type: "retryScheduled"; at: number; method: "queue" | "immediate" }
   | { type: "machine"; name: string }
   | { type: "error"; error: TaskRunError }
+  /** Its children are to be cancelled with it. */
+  | { type: "cancelChildren" }
   | { type: "finished" };
 
 export type Reply =
@@ -109,6 +123,7 @@ export interface Transition {
 export interface Timeouts {
   pendingExecuting: number;
   executing: number;
+  waiting: number;
   pendingCancel: number;
 }
 
@@ -123,6 +138,9 @@ export interface Context {
 export const MAX_DEQUEUES = 12;
 /** The official engine never starts more attempts than this, whatever the task says. */
 export const MAX_ATTEMPTS = 250;
+
+/** More snapshots than two lie never between what the worker holds and the current one. */
+export const MAX_HELD = 4;
 
 const FINAL = new Set<RunStatus>([
   "CANCELED",

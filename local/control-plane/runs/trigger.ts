@@ -14,10 +14,13 @@ import {
   stringifyDuration,
 } from "@trigger.dev/core/v3/isomorphic";
 import { HttpError } from "../http/router.ts";
+import { addBatchItem } from "../store/batches.ts";
 import type { Database } from "../store/database.ts";
-import { addTags, findRun, type Run, type RunFacts } from "../store/runs.ts";
+import { addTags, findRun, type Run, type RunFacts, tagsOf } from "../store/runs.ts";
 import { findTask } from "../store/workers.ts";
 import type { Engine } from "./engine.ts";
+import { isFinal } from "./state.ts";
+import type { Place } from "./waits.ts";
 
 /** The official default of a development environment. */
 const DEFAULT_TTL = "10m";
@@ -37,6 +40,8 @@ export interface TriggerRequest {
   requestKey: string | undefined;
   traceparent: string | undefined;
   replayOf?: string;
+  /** Its place in the batch that it is triggered with. */
+  batch?: Place;
 }
 
 export interface Triggered {
@@ -65,20 +70,37 @@ export async function triggerRun(
   return db.transaction(() => {
     const repeated = findByRequestKey(db, request.requestKey, now);
     if (repeated !== undefined) return { id: repeated, isCached: false };
-    const existing = findByIdempotencyKey(db, task, options.idempotencyKey, now);
-    if (existing !== undefined) return { id: existing, isCached: true };
-
     const parent = options.parentRunId ? findRun(db, options.parentRunId) : undefined;
+    const waits = options.resumeParentOnCompletion === true;
+    if (waits && parent === undefined) throw new HttpError(404, "Parent run not found");
+    if (waits && parent !== undefined && isFinal(parent.state.status)) {
+      const { status } = parent.state;
+      throw new HttpError(
+        422,
+        `Cannot trigger ${task} as the parent run has a status of ${status}`,
+      );
+    }
+    const connect = (run: Run): void => {
+      if (request.batch !== undefined) addBatchItem(db, request.batch, run.id);
+      if (waits && parent !== undefined) engine.waits.onRun(parent.id, run, request.batch);
+    };
+    const existing = findByIdempotencyKey(db, task, options.idempotencyKey, now);
+    if (existing !== undefined) {
+      connect(existing);
+      return { id: existing.id, isCached: true };
+    }
+
     const trace = parseTraceparent(request.traceparent);
     const id = generateFriendlyId("run");
     const { payload, payloadType } = readPayload(request);
-    engine.create({
+    const run = engine.create({
       id,
       task,
-      branch: request.branch,
+      branch: request.branch ?? parent?.branch ?? null,
       facts: {
         ...facts,
         depth: parent === undefined ? 0 : parent.facts.depth + 1,
+        ...(metadata === null ? {} : { seedMetadata: metadata }),
         ...(trace === undefined ? {} : { parentSpanId: trace.spanId }),
       },
       payload,
@@ -93,22 +115,44 @@ export async function triggerRun(
       // Counted from when it enters the queue, as officially.
       expiresAt: ttlMs === undefined || ttlMs === 0 ? null : (delayUntil ?? now) + ttlMs,
     });
-    if (request.requestKey !== undefined) {
-      db.run("insert or replace into request_keys (key, run_id, created_at) values (?, ?, ?)", [
-        request.requestKey,
-        id,
-        now,
-      ]);
-    }
+    rememberRequestKey(db, request.requestKey, id, now);
     if (options.idempotencyKey !== undefined) {
-      const ttl = options.idempotencyKeyTTL;
-      const lasts = ttl === undefined ? DEFAULT_IDEMPOTENCY_TTL_MS : durationOf(ttl);
+      const expiresAt = keyExpiry(options.idempotencyKeyTTL, now);
       db.run(
         "insert or replace into idempotency_keys (task, key, run_id, expires_at) values (?, ?, ?, ?)",
-        [task, options.idempotencyKey, id, now + lasts],
+        [task, options.idempotencyKey, id, expiresAt],
       );
     }
+    connect(run);
     return { id, isCached: false };
+  });
+}
+
+/** The same task with the same payload and options once more, as a run of its own. */
+export function replayRun(
+  db: Database,
+  engine: Engine,
+  run: Run,
+  change: { options?: Options; payload?: unknown; requestKey?: string | undefined } = {},
+): Promise<Triggered> {
+  const { options = {}, payload } = change;
+  return triggerRun(db, engine, {
+    task: run.task,
+    payload: payload ?? run.payload,
+    branch: run.branch,
+    requestKey: change.requestKey,
+    traceparent: undefined,
+    replayOf: run.id,
+    options: {
+      ...options,
+      metadata: options.metadata ?? run.facts.seedMetadata,
+      tags: options.tags ?? tagsOf(db, run.id),
+      maxAttempts: options.maxAttempts ?? run.facts.maxAttempts,
+      concurrencyKey: options.concurrencyKey ?? run.facts.concurrencyKey,
+      test: run.facts.isTest,
+      payloadType: payload === undefined ? run.payloadType : options.payloadType,
+      queue: options.queue ?? { name: run.facts.queue },
+    },
   });
 }
 
@@ -122,12 +166,6 @@ export function addRunTags(db: Database, run: Run, present: string[], tags: stri
 
 /** A clear refusal, so that nothing waits for what this control plane does not do yet. */
 function refuseWhatIsMissing(options: Options): void {
-  if (options.resumeParentOnCompletion) {
-    throw new HttpError(422, "This local control plane does not support triggerAndWait yet");
-  }
-  if (options.payloadType === "application/store") {
-    throw new HttpError(422, "This local control plane does not store large payloads yet");
-  }
   if (options.debounce !== undefined) {
     throw new HttpError(422, "This local control plane does not support debounce yet");
   }
@@ -154,6 +192,7 @@ function factsOf(
   }
   if (delayUntil !== null) given.delayUntil = delayUntil;
   if (request.replayOf !== undefined) given.replayOf = request.replayOf;
+  if (request.batch !== undefined) given.batchId = request.batch.batchId;
   // A ttl of 0 means: never expires.
   if (ttl === undefined) given.ttl = DEFAULT_TTL;
   else if (ttlText !== undefined) given.ttl = ttlText;
@@ -164,15 +203,31 @@ function factsOf(
     depth: 0,
     spanId: randomBytes(8).toString("hex"),
     durationMs: 0,
-    resumeParentOnCompletion: false,
+    resumeParentOnCompletion: options.resumeParentOnCompletion ?? false,
   };
 }
 
-function findByRequestKey(db: Database, key: string | undefined, now: number): string | undefined {
+export function findByRequestKey(
+  db: Database,
+  key: string | undefined,
+  now: number,
+): string | undefined {
   if (key === undefined) return undefined;
   db.run("delete from request_keys where created_at < ?", [now - REQUEST_KEY_TTL_MS]);
   const row = db.get("select run_id from request_keys where key = ?", [key]);
   return row && String(row.run_id);
+}
+
+/** `id`: of the run or batch that the request made. */
+export function rememberRequestKey(
+  db: Database,
+  key: string | undefined,
+  id: string,
+  now: number,
+): void {
+  if (key === undefined) return;
+  const sql = "insert or replace into request_keys (key, run_id, created_at) values (?, ?, ?)";
+  db.run(sql, [key, id, now]);
 }
 
 /** A key is used again only when its run did not fail, was not cancelled and has not expired. */
@@ -181,7 +236,7 @@ function findByIdempotencyKey(
   task: string,
   key: string | undefined,
   now: number,
-): string | undefined {
+): Run | undefined {
   if (key === undefined) return undefined;
   const row = db.get("select run_id, expires_at from idempotency_keys where task = ? and key = ?", [
     task,
@@ -193,7 +248,7 @@ function findByIdempotencyKey(
   if (run === undefined || (ended && run.state.status !== "COMPLETED_SUCCESSFULLY")) {
     return undefined;
   }
-  return run.id;
+  return run;
 }
 
 function readPayload(request: TriggerRequest): { payload: string | null; payloadType: string } {
@@ -237,10 +292,12 @@ function parseDelay(delay: Options["delay"], now: number): number | null {
   return at > now ? at : null;
 }
 
-function durationOf(text: string): number {
+/** When an idempotency key that is used now may be used for something else. */
+export function keyExpiry(text: string | undefined, now: number): number {
+  if (text === undefined) return now + DEFAULT_IDEMPOTENCY_TTL_MS;
   const ms = parseNaturalLanguageDurationInMs(text);
   if (ms === undefined) throw new HttpError(422, `Invalid idempotencyKeyTTL ${text}`);
-  return ms;
+  return now + ms;
 }
 
 function parseTraceparent(

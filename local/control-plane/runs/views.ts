@@ -15,11 +15,13 @@ import {
 } from "@trigger.dev/core/v3";
 import { parsePacketAsJson } from "@trigger.dev/core/v3/utils/ioSerialization";
 import type { Keys } from "../keys.ts";
+import { type Packets, STORED } from "../packets.ts";
 import type { Database } from "../store/database.ts";
-import { attemptsOf, findRun, findSnapshot, type Run, tagsOf } from "../store/runs.ts";
+import { attemptsOf, childrenOf, findRun, findSnapshot, type Run, tagsOf } from "../store/runs.ts";
 import { findWorker, type Worker } from "../store/workers.ts";
 import { machinePreset } from "./machines.ts";
 import { isFinal, type RunStatus } from "./state.ts";
+import { completedWaitpointsOf } from "./wait-views.ts";
 
 export const ENVIRONMENT_SLUG = "dev";
 const ENVIRONMENT_TYPE = "DEVELOPMENT";
@@ -47,7 +49,8 @@ export function runView(run: Run): RunExecutionData["run"] {
 
 export function executionData(db: Database, run: Run): RunExecutionData {
   const snapshot = snapshotView(db, run);
-  return { version: "1", snapshot, run: runView(run), completedWaitpoints: [] };
+  const completedWaitpoints = completedWaitpointsOf(db, run.state.snapshotId);
+  return { version: "1", snapshot, run: runView(run), completedWaitpoints };
 }
 
 export function dequeuedMessage(
@@ -136,15 +139,24 @@ export function taskRunExecution(db: Database, keys: Keys, run: Run): TaskRunExe
     organization: { id: keys.organizationId, ...LOCAL },
     project: { id: keys.projectId, ref: keys.projectRef, ...LOCAL },
     machine: machineFor(run),
+    ...(facts.batchId === undefined ? {} : { batch: { id: facts.batchId } }),
   };
 }
 
-export async function retrieveView(db: Database, run: Run): Promise<RetrieveRunResponse> {
-  const payload: unknown = await readPacket(run.payload, run.payloadType);
-  const output: unknown =
-    run.state.status === "COMPLETED_SUCCESSFULLY"
-      ? await readPacket(run.output, run.outputType ?? "application/json")
-      : undefined;
+export async function retrieveView(
+  db: Database,
+  run: Run,
+  packets: Packets,
+): Promise<RetrieveRunResponse> {
+  const succeeded = run.state.status === "COMPLETED_SUCCESSFULLY";
+  const { value: payload, url: payloadUrl } = await packetView(packets, {
+    data: run.payload,
+    dataType: run.payloadType,
+  });
+  const { value: output, url: outputUrl } = await packetView(packets, {
+    data: succeeded ? run.output : null,
+    dataType: run.outputType ?? "application/json",
+  });
   const parent = run.parentId === null ? undefined : findRun(db, run.parentId);
   const root = run.rootId === null ? undefined : findRun(db, run.rootId);
   return {
@@ -152,15 +164,13 @@ export async function retrieveView(db: Database, run: Run): Promise<RetrieveRunR
     ...relatedFields(run),
     payload,
     output,
+    ...(payloadUrl === undefined ? {} : { payloadPresignedUrl: payloadUrl }),
+    ...(outputUrl === undefined ? {} : { outputPresignedUrl: outputUrl }),
     ...(run.error === null ? {} : { error: createJsonErrorObject(run.error) }),
     relatedRuns: {
-      ...(root === undefined
-        ? {}
-        : { root: { ...commonFields(db, root), ...relatedFields(root) } }),
-      ...(parent === undefined
-        ? {}
-        : { parent: { ...commonFields(db, parent), ...relatedFields(parent) } }),
-      children: [],
+      ...(root === undefined ? {} : { root: relatedView(db, root) }),
+      ...(parent === undefined ? {} : { parent: relatedView(db, parent) }),
+      children: childrenOf(db, run.id).map((child) => relatedView(db, child)),
     },
     attemptCount: run.state.attempt,
   };
@@ -234,9 +244,28 @@ function commonFields(db: Database, run: Run) {
   };
 }
 
-function relatedFields(run: Run) {
-  const triggerFunction = run.facts.resumeParentOnCompletion ? "triggerAndWait" : "trigger";
-  return { depth: run.facts.depth, triggerFunction } as const;
+function relatedView(db: Database, run: Run) {
+  return { ...commonFields(db, run), ...relatedFields(run) };
+}
+
+function relatedFields({ facts }: Run) {
+  const waits = facts.resumeParentOnCompletion;
+  const { depth, batchId } = facts;
+  if (batchId === undefined) {
+    return { depth, triggerFunction: waits ? "triggerAndWait" : "trigger" } as const;
+  }
+  const triggerFunction = waits ? "batchTriggerAndWait" : "batchTrigger";
+  return { depth, batchId, triggerFunction } as const;
+}
+
+/** What is stored apart is given as a URL, which the SDK follows by itself. */
+async function packetView(
+  packets: Packets,
+  { data, dataType }: { data: string | null; dataType: string },
+): Promise<{ value?: unknown; url?: string }> {
+  if (data === null) return {};
+  if (dataType === STORED) return { url: packets.urlFor("GET", data) };
+  return { value: await readPacket(data, dataType) };
 }
 
 export function apiStatus(status: RunStatus): ApiStatus {

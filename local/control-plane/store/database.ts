@@ -4,7 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import Libsql from "libsql";
-import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from "./schema.ts";
 
 export type Value = string | number | null;
 export type Row = Record<string, Value>;
@@ -28,12 +28,18 @@ export function openDatabase(state: string): Database {
   db.exec("pragma synchronous = normal");
   db.exec("pragma busy_timeout = 5000");
   const found = versionOf(db.prepare("pragma user_version").get([]));
-  if (found !== 0 && found !== SCHEMA_VERSION) {
+  if (found > SCHEMA_VERSION) {
     db.close();
-    throw new Error(`${path} is of another version (${found}): delete it to begin anew`);
+    throw new Error(`${path} is of a later version (${found}): delete it to begin anew`);
+  }
+  // Together or not at all: a kill in the middle leaves the older file as it was.
+  db.exec("begin immediate");
+  for (let version = found; version > 0 && version < SCHEMA_VERSION; version++) {
+    db.exec(MIGRATIONS[version] ?? "");
   }
   db.exec(SCHEMA);
   db.exec(`pragma user_version = ${SCHEMA_VERSION}`);
+  db.exec("commit");
 
   const statements = new Map<string, Statement>();
   // One statement an SQL text and use: libsql 0.5.29 gives wrong rows when `get` follows `all` on one.

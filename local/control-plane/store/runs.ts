@@ -22,6 +22,10 @@ export interface RunFacts {
   priority?: number;
   isTest: boolean;
   replayOf?: string;
+  /** As it was given at the trigger: what a replay begins with. */
+  seedMetadata?: Record<string, unknown>;
+  /** The batch that it was triggered with. */
+  batchId?: string;
   depth: number;
   spanId: string;
   parentSpanId?: string;
@@ -89,14 +93,16 @@ export interface RunFilter {
 
 export function insertRun(db: Database, run: Omit<Run, "seq">, priorityMs: number): void {
   db.run(
-    `insert into runs (id, task, branch, status, execution, snapshot_id, queued_at, priority_ms,
+    `insert into runs (id, task, branch, queue, concurrency_key, status, execution, snapshot_id, queued_at, priority_ms,
        not_before, deadline, worker_id, state, facts, payload, payload_type, output, output_type,
        error, metadata, parent_id, root_id, trace_id, created_at, updated_at, finished_at)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [
       run.id,
       run.task,
       run.branch,
+      run.facts.queue,
+      run.facts.concurrencyKey ?? "",
       run.state.status,
       run.state.execution,
       run.state.snapshotId,
@@ -159,20 +165,8 @@ export function findRunIdByTrace(db: Database, traceId: string): string | undefi
   return row && String(row.id);
 }
 
-/** Due runs of these tasks, the official order: queue time, moved forward by the priority. */
-export function dueRuns(
-  db: Database,
-  options: { now: number; tasks: string[]; branch: string | null; limit: number },
-): Run[] {
-  if (options.tasks.length === 0) return [];
-  return db
-    .all(
-      `select * from runs where execution = 'QUEUED' and (not_before is null or not_before <= ?)
-         and task in (${marks(options.tasks)}) and (branch is null or branch = ?)
-       order by queued_at - priority_ms, seq limit ?`,
-      [options.now, ...options.tasks, options.branch ?? "", options.limit],
-    )
-    .map(toRun);
+export function childrenOf(db: Database, runId: string): Run[] {
+  return db.all("select * from runs where parent_id = ? order by seq", [runId]).map(toRun);
 }
 
 export function overdueRuns(db: Database, now: number): string[] {
@@ -183,15 +177,6 @@ export function overdueRuns(db: Database, now: number): string[] {
 
 export function nextDeadline(db: Database): number | null {
   return number(db.get("select min(deadline) as at from runs")?.at);
-}
-
-/** When the next run that waits in the queue for its time becomes due. */
-export function nextDue(db: Database, now: number): number | null {
-  const row = db.get(
-    "select min(not_before) as at from runs where execution = 'QUEUED' and not_before > ?",
-    [now],
-  );
-  return number(row?.at);
 }
 
 export function runsInExecution(db: Database, executions: string[]): Run[] {
@@ -238,6 +223,18 @@ export function listRuns(db: Database, filter: RunFilter): Run[] {
   return filter.before === undefined ? runs : runs.reverse();
 }
 
+const RUN_TABLES = [
+  "attempts",
+  "snapshots",
+  "tags",
+  "idempotency_keys",
+  "spans",
+  "logs",
+  "blocks",
+  "completions",
+  "batch_items",
+];
+
 /** Keeps the newest final runs: the file must not grow for ever. */
 export function prune(db: Database, keep = 2_000): void {
   const row = db.get(
@@ -247,10 +244,24 @@ export function prune(db: Database, keep = 2_000): void {
   if (row === undefined) return;
   db.transaction(() => {
     const old = "select id from runs where finished_at is not null and seq <= ?";
-    for (const table of ["attempts", "snapshots", "tags", "idempotency_keys", "spans", "logs"]) {
+    for (const table of RUN_TABLES) {
       db.run(`delete from ${table} where run_id in (${old})`, [row.seq ?? null]);
     }
     db.run("delete from runs where finished_at is not null and seq <= ?", [row.seq ?? null]);
+    // What is left of their waits and batches: named by nobody any more, and no key can find it.
+    const now = Date.now();
+    db.run(
+      `delete from waitpoints where completed_at is not null and (key is null or key_expires_at <= ?)
+         and id not in (select waitpoint_id from blocks)
+         and id not in (select waitpoint_id from completions)
+         and (run_id is null or run_id not in (select id from runs))`,
+      [now],
+    );
+    db.run(
+      `delete from batches where sealed_at is not null and (key is null or key_expires_at <= ?)
+         and id not in (select batch_id from batch_items)`,
+      [now],
+    );
   });
 }
 
@@ -327,13 +338,16 @@ export function addTags(db: Database, runId: string, tags: readonly string[]): v
   }
 }
 
-function toRun(row: Row): Run {
+/** What the state of a run stored by an earlier version has not. */
+const LATER_STATE = { held: [], keepsSlot: false };
+
+export function toRun(row: Row): Run {
   return {
     id: String(row.id),
     seq: Number(row.seq),
     task: String(row.task),
     branch: text(row.branch),
-    state: JSON.parse(String(row.state)) as RunState,
+    state: { ...LATER_STATE, ...(JSON.parse(String(row.state)) as RunState) },
     facts: JSON.parse(String(row.facts)) as RunFacts,
     payload: text(row.payload),
     payloadType: String(row.payload_type),
@@ -364,7 +378,7 @@ function toSnapshot(row: Row): Snapshot {
   };
 }
 
-function marks(list: readonly unknown[]): string {
+export function marks(list: readonly unknown[]): string {
   return list.map(() => "?").join(", ");
 }
 

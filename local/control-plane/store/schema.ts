@@ -1,8 +1,20 @@
 // The tables of the control plane. Times are milliseconds since 1970 unless the name ends in `_ns`.
 // A run's decisive state is one JSON column, copied into columns only where a query needs it.
 
-/** Raised when a table changes: an older file is then kept aside, not migrated. */
-export const SCHEMA_VERSION = 1;
+/** Raised when a table changes, with the way there in `MIGRATIONS`. */
+export const SCHEMA_VERSION = 2;
+
+/** What makes a file of the version that is the key one of the next version, before `SCHEMA`. */
+export const MIGRATIONS: Readonly<Record<number, string>> = {
+  // Nothing had waited in that version: its table of waitpoints was always empty.
+  1: `
+drop table waitpoints;
+alter table runs add column queue text not null default '';
+alter table runs add column concurrency_key text not null default '';
+update runs set queue = json_extract(facts, '$.queue'),
+  concurrency_key = coalesce(json_extract(facts, '$.concurrencyKey'), '');
+`,
+};
 
 export const SCHEMA = `
 create table if not exists runs (
@@ -10,6 +22,8 @@ create table if not exists runs (
   id text not null unique,
   task text not null,
   branch text,
+  queue text not null default '',
+  concurrency_key text not null default '',
   status text not null,
   execution text not null,
   snapshot_id text not null,
@@ -84,19 +98,59 @@ create table if not exists request_keys (
 create table if not exists waitpoints (
   id text primary key,
   type text not null,
-  status text not null,
-  run_id text,
-  completed_by_run_id text,
-  position integer,
-  batch_id text,
+  run_id text unique,
   completed_after integer,
   completed_at integer,
-  output text,
-  output_type text,
-  output_is_error integer not null default 0,
+  key text unique,
+  key_expires_at integer,
   created_at integer not null
 );
-create index if not exists waitpoints_by_run on waitpoints (run_id);
+create index if not exists waitpoints_by_end on waitpoints (completed_after)
+  where completed_at is null and completed_after is not null;
+
+create table if not exists blocks (
+  run_id text not null,
+  waitpoint_id text not null,
+  batch_id text not null default '',
+  position integer not null default 0,
+  primary key (run_id, waitpoint_id, batch_id, position)
+);
+create index if not exists blocks_by_waitpoint on blocks (waitpoint_id);
+
+create table if not exists completions (
+  snapshot_id text not null,
+  run_id text not null,
+  waitpoint_id text not null,
+  batch_id text not null,
+  position integer not null,
+  primary key (snapshot_id, waitpoint_id, batch_id, position)
+);
+create index if not exists completions_by_run on completions (run_id);
+
+create table if not exists batches (
+  id text primary key,
+  run_count integer not null,
+  parent_id text,
+  waits integer not null,
+  key text unique,
+  key_expires_at integer,
+  sealed_at integer,
+  created_at integer not null
+);
+
+create table if not exists batch_items (
+  batch_id text not null,
+  position integer not null,
+  run_id text not null,
+  primary key (batch_id, position)
+);
+
+create table if not exists packets (
+  path text primary key,
+  content_type text not null,
+  data text not null,
+  created_at integer not null
+);
 
 create table if not exists workers (
   seq integer primary key autoincrement,

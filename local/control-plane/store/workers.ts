@@ -14,6 +14,8 @@ export interface Worker {
   contentHash: string;
   branch: string | null;
   tasks: TaskResource[];
+  /** Declared limits by the queue's name. */
+  queueLimits: Record<string, number>;
   runtime: string | undefined;
   createdAt: number;
 }
@@ -43,24 +45,31 @@ export function registerWorker(
 
 export function findWorker(db: Database, id: string): Worker | undefined {
   const row = db.get("select * from workers where id = ?", [id]);
-  return row && toWorker(row);
+  return row && toWorker(db, row);
 }
 
 export function findWorkerByVersion(db: Database, version: string): Worker | undefined {
   const row = db.get("select * from workers where version = ? order by seq desc", [version]);
-  return row && toWorker(row);
+  return row && toWorker(db, row);
 }
 
 export function latestWorker(db: Database, branch: string | null): Worker | undefined {
   const row = db.get("select * from workers where branch is ? order by seq desc limit 1", [branch]);
-  return row && toWorker(row);
+  return row && toWorker(db, row);
+}
+
+/** The newest version of every branch: what a person can run now. */
+export function newestWorkers(db: Database): Worker[] {
+  return db
+    .all("select * from workers where seq in (select max(seq) from workers group by branch)")
+    .map((row) => toWorker(db, row));
 }
 
 /** The task's declaration in the newest version that has it. */
 export function findTask(db: Database, task: string): TaskResource | undefined {
   const rows = db.all("select * from workers order by seq desc limit 20");
   for (const row of rows) {
-    const found = toWorker(row).tasks.find((each) => each.id === task);
+    const found = toWorker(db, row).tasks.find((each) => each.id === task);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -73,7 +82,19 @@ function nextVersion(db: Database, now: number): string {
   return `${day}.${Number(row?.n ?? 0) + 1}`;
 }
 
-function toWorker(row: Row): Worker {
+/** A version never changes once it is registered, and reading one is the dearest part of a trigger. */
+const parsed = new WeakMap<Database, Map<string, Worker>>();
+
+function toWorker(db: Database, row: Row): Worker {
+  const known = parsed.get(db) ?? new Map<string, Worker>();
+  parsed.set(db, known);
+  const id = String(row.id);
+  const worker = known.get(id) ?? parseWorker(row);
+  known.set(id, worker);
+  return worker;
+}
+
+function parseWorker(row: Row): Worker {
   const metadata = BackgroundWorkerMetadata.parse(JSON.parse(String(row.metadata)));
   return {
     id: String(row.id),
@@ -81,7 +102,21 @@ function toWorker(row: Row): Worker {
     contentHash: String(row.content_hash),
     branch: row.branch === null ? null : String(row.branch),
     tasks: metadata.tasks,
+    queueLimits: limitsOf(metadata),
     runtime: metadata.runtime,
     createdAt: Number(row.created_at),
   };
+}
+
+/** A task's own queue is named after it; a shared one is declared once and may be used by many. */
+function limitsOf(metadata: BackgroundWorkerMetadata): Record<string, number> {
+  const limits: Record<string, number> = {};
+  for (const { name, concurrencyLimit } of metadata.queues ?? []) {
+    if (typeof concurrencyLimit === "number") limits[name] = concurrencyLimit;
+  }
+  for (const { id, queue } of metadata.tasks) {
+    if (typeof queue?.concurrencyLimit !== "number") continue;
+    limits[queue.name ?? `task/${id}`] = queue.concurrencyLimit;
+  }
+  return limits;
 }
