@@ -235,9 +235,11 @@ export const appendGenerationEvent = serverMutation({
     preview: v.optional(v.string()),
     /** Epoch milliseconds; with it, a repeated call adds no second row. */
     createdAt: v.optional(v.number()),
+    guard: v.optional(runGuard),
   },
   returns: v.null(),
-  handler: async (ctx, args) => {
+  handler: async (ctx, { guard, ...args }) => {
+    await messages.requireLiveRun(ctx, guard);
     await projects.appendGenerationEvent(ctx, args);
     return null;
   },

@@ -74,7 +74,7 @@ test("a run that is numbered", async (t) => {
     assert.equal((await begin(messageId, 1)).state, "superseded");
   });
 
-  await t.test("an older attempt and a finished message change no file", async () => {
+  await t.test("an older attempt and a finished message change no file and no log", async () => {
     const messageId = await world.processing();
     const message = await world.message(messageId);
     const projectId = message?.projectId ?? "";
@@ -104,6 +104,12 @@ test("a run that is numbered", async (t) => {
       ),
       "SUPERSEDED",
     );
+    const line = { ...key, projectId, type: "file" as const, message: "Wrote a" };
+    const note = client.mutation(system.appendGenerationEvent, {
+      ...line,
+      guard: { messageId, seq },
+    });
+    assert.equal(await errorCode(note), "SUPERSEDED");
   });
 
   await t.test("finished turns stay for the next attempt, and nothing of half a one", async () => {

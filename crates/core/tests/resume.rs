@@ -59,9 +59,21 @@ async fn store() -> Store {
 
 /// What a person sees of the end.
 fn end(store: &Store) -> Value {
+    let log = log(store);
     store.with(
-        |s| json!({ "status": s.status, "content": s.content, "calls": s.tool_calls, "files": s.files }),
+        |s| json!({ "status": s.status, "content": s.content, "calls": s.tool_calls, "files": s.files, "log": log }),
     )
+}
+
+/// The lines of the project's log; a line that comes again under its time is one.
+fn log(store: &Store) -> Vec<String> {
+    let calls = store.calls("appendGenerationEvent");
+    let mut lines: Vec<String> =
+        calls.iter().map(|c| format!("{} {}", c.args["message"], c.args["createdAt"])).collect();
+    lines.sort();
+    lines.dedup();
+    let words = |line: String| line.rsplit_once(' ').map(|(words, _)| words.to_owned()).unwrap();
+    lines.into_iter().map(words).collect()
 }
 
 #[tokio::test]

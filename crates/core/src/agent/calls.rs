@@ -45,7 +45,7 @@ impl<'a> Calling<'a> {
 
     /// Finishes the calls of the turn at which an earlier attempt stopped: known results stand, the
     /// other calls are made up for.
-    pub(super) async fn finish_open(&mut self, step: u32, open: &[OpenCall]) -> Result<Vec<String>> {
+    pub(super) async fn finish_open(&mut self, step: u32, at: f64, open: &[OpenCall]) -> Result<Vec<String>> {
         let records: Vec<CallRecord> = open
             .iter()
             .map(|open| CallRecord {
@@ -62,7 +62,7 @@ impl<'a> Calling<'a> {
             async move {
                 match &open.result {
                     Some(text) => Ok(Outcome { text: text.clone(), is_error: false, ms: 0.0, known: true }),
-                    None => this.call(step, &open.call, record, Attempt::Later).await,
+                    None => this.call(step, &open.call, record, key(at, n), Attempt::Later).await,
                 }
             }
         })
@@ -95,9 +95,10 @@ impl<'a> Calling<'a> {
         }
         let accesses: Vec<Access> = records.iter().map(|record| self.access(record)).collect();
         let limit = self.agent.limits.max_parallel_tools as usize;
-        let outcomes =
-            schedule::run(&accesses, limit, |n| self.call(step, &calls[n], &records[n], Attempt::First))
-                .await;
+        let outcomes = schedule::run(&accesses, limit, |n| {
+            self.call(step, &calls[n], &records[n], key(turn.at, n), Attempt::First)
+        })
+        .await;
         self.take_results(step, outcomes, calls, &records)
     }
 
@@ -149,6 +150,7 @@ impl<'a> Calling<'a> {
         step: u32,
         call: &ToolCall,
         record: &CallRecord,
+        at: f64,
         attempt: Attempt,
     ) -> Result<Outcome> {
         let (wall, begin) = (SystemTime::now(), Instant::now());
@@ -171,8 +173,8 @@ impl<'a> Calling<'a> {
                     self.output.recorded().await;
                 }
                 let run = match attempt {
-                    Attempt::First => tool.call(args),
-                    Attempt::Later => tool.recover(args),
+                    Attempt::First => tool.call(args, at),
+                    Attempt::Later => tool.recover(args, at),
                 };
                 match timeout(millis(limits.tool_ms), run).await {
                     Ok(result) => result,
@@ -206,6 +208,11 @@ impl<'a> Calling<'a> {
         self.agent.telemetry.breadcrumb("tool", call.name.clone(), data);
         Ok(Outcome { text, is_error, ms, known: false })
     }
+}
+
+/// The time under which call `n` of a turn is noted: its own, and the same in every attempt.
+fn key(turn_at: f64, n: usize) -> f64 {
+    turn_at + n as f64
 }
 
 /// The provider's id where it is new in this message; providers count per turn and repeat themselves.

@@ -71,6 +71,10 @@ pub struct TurnRecord {
     pub step: u32,
     /// The length of the answer's text after it, in UTF-8 bytes.
     pub end: usize,
+    /// When it ended, in ms since 1970: what its calls do is noted under this time, by whichever
+    /// attempt.
+    #[serde(default)]
+    pub at: f64,
     /// Its calls: stored id, and the provider's id.
     pub calls: Vec<(String, String)>,
     /// Its reasoning, where it must go back and is not too large.
@@ -95,6 +99,8 @@ pub struct Resume {
     pub messages: Vec<ChatMessage>,
     /// The calls of the last finished turn, and the results that are known.
     pub open: Vec<OpenCall>,
+    /// When that turn ended.
+    pub at: f64,
     /// The ids under which calls are stored.
     pub ids: HashSet<String>,
 }
@@ -176,7 +182,7 @@ impl Agent<'_> {
         messages.extend(resume.messages);
         let done = asking.answer.steps;
         if done > 0 {
-            let results = calling.finish_open(done, &resume.open).await?;
+            let results = calling.finish_open(done, resume.at, &resume.open).await?;
             messages.extend(
                 resume
                     .open

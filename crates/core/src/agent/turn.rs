@@ -12,6 +12,7 @@ use crate::http;
 use crate::model::client::{ModelClient, TurnFailure};
 use crate::model::policy::{Decision, Standing, decide};
 use crate::model::{ChatMessage, Reasoning, ToolSpec, Turn, TurnSink};
+use crate::telemetry::epoch_ms;
 
 /// By how much the token limit is raised for a turn that it left with nothing usable.
 const RAISE: u32 = 4;
@@ -192,6 +193,7 @@ impl<'a> Asking<'a> {
         TurnRecord {
             step,
             end: self.answer.text.len(),
+            at: epoch_ms(SystemTime::now()).floor(),
             calls: Vec::new(),
             reasoning: turn.reasoning.clone().filter(|r| size(r) <= MAX_KEPT_REASONING_BYTES),
             usage: self.answer.usage,

@@ -28,6 +28,7 @@ pub(super) fn resume(begun: &Begun) -> Option<Resume> {
             used_fallback: last.used_fallback,
         },
         ids: begun.tool_calls.iter().map(|call| call.id.clone()).collect(),
+        at: last.at,
         ..Resume::default()
     };
     let mut start = 0;
@@ -84,8 +85,15 @@ mod tests {
 
     fn record(step: u32, end: usize, calls: &[(&str, &str)]) -> FinishedTurn {
         let calls = calls.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let record =
-            TurnRecord { step, end, calls, reasoning: None, usage: Usage::default(), used_fallback: false };
+        let record = TurnRecord {
+            step,
+            end,
+            at: 0.0,
+            calls,
+            reasoning: None,
+            usage: Usage::default(),
+            used_fallback: false,
+        };
         FinishedTurn { step, data: json!(record) }
     }
 

@@ -505,6 +505,9 @@ impl FileStore {
         if let Some(preview) = preview {
             args["preview"] = json!(preview);
         }
+        if let Some(guard) = &self.guard {
+            args["guard"] = guard.clone();
+        }
         self.convex.call::<Value>(APPEND_EVENT, args).await.map(drop)
     }
 }

@@ -121,12 +121,12 @@ impl Tool for Bound {
         }
     }
 
-    fn call<'a>(&'a self, args: &'a Value) -> BoxFuture<'a, Result<String, ToolError>> {
+    fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
         async move {
             match self.tool {
                 FileTool::Read => self.read(parse_args("readFile", args)?).await,
-                FileTool::Write => self.write(parse_args("writeFile", args)?).await,
-                FileTool::Delete => self.delete(parse_args("deleteFile", args)?).await,
+                FileTool::Write => self.write(parse_args("writeFile", args)?, at).await,
+                FileTool::Delete => self.delete(parse_args("deleteFile", args)?, at).await,
                 FileTool::List => self.list(parse_args("listFiles", args)?).await,
                 FileTool::Structure => {
                     parse_args::<NoArgs>("getProjectStructure", args)?;
@@ -137,13 +137,17 @@ impl Tool for Bound {
         .boxed()
     }
 
-    fn recover<'a>(&'a self, args: &'a Value) -> BoxFuture<'a, Result<String, ToolError>> {
+    fn recover<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
         async move {
-            let path = args.get("path").and_then(Value::as_str).unwrap_or_default();
+            // The earlier attempt may have died between the change and its line in the log.
             match self.tool {
-                FileTool::Write if self.is_done(args).await? => Ok(format!("Successfully wrote to {path}")),
-                FileTool::Delete if self.is_done(args).await? => Ok(format!("Successfully deleted {path}")),
-                _ => self.call(args).await,
+                FileTool::Write if self.is_done(args).await? => {
+                    self.wrote(&parse_args("writeFile", args)?, at).await
+                }
+                FileTool::Delete if self.is_done(args).await? => {
+                    self.deleted(&parse_args("deleteFile", args)?, at).await
+                }
+                _ => self.call(args, at).await,
             }
         }
         .boxed()
@@ -199,23 +203,33 @@ impl Bound {
         }
     }
 
-    async fn write(&self, WriteArgs { path, content }: WriteArgs) -> Result<String, ToolError> {
+    async fn write(&self, args: WriteArgs, at: f64) -> Result<String, ToolError> {
         const DOING: &str = "writing file";
-        let normal = normalise_file(&path).map_err(|e| failed(DOING, e))?;
-        self.files.write(&normal, &content).await.map_err(|e| failed(DOING, e))?;
-        let preview = cap::preview(&content, PREVIEW_UNITS);
-        self.files.note(&format!("Wrote {normal}"), &normal, Some(&preview)).await;
+        let normal = normalise_file(&args.path).map_err(|e| failed(DOING, e))?;
+        self.files.write(&normal, &args.content).await.map_err(|e| failed(DOING, e))?;
+        self.wrote(&args, at).await
+    }
+
+    async fn wrote(&self, WriteArgs { path, content }: &WriteArgs, at: f64) -> Result<String, ToolError> {
+        let normal = normalise_file(path).map_err(|e| failed("writing file", e))?;
+        let preview = cap::preview(content, PREVIEW_UNITS);
+        self.files.note(&format!("Wrote {normal}"), &normal, Some(&preview), at).await;
         Ok(format!("Successfully wrote to {path}"))
     }
 
-    async fn delete(&self, PathArgs { path }: PathArgs) -> Result<String, ToolError> {
+    async fn delete(&self, args: PathArgs, at: f64) -> Result<String, ToolError> {
         const DOING: &str = "deleting file";
-        let normal = normalise(&path).map_err(|e| failed(DOING, e))?;
+        let normal = normalise(&args.path).map_err(|e| failed(DOING, e))?;
         if normal.is_empty() {
             return Err(ToolError::Text(format!("Error {DOING}: File not found")));
         }
         self.files.delete(&normal).await.map_err(|e| failed(DOING, e))?;
-        self.files.note(&format!("Deleted {normal}"), &normal, None).await;
+        self.deleted(&args, at).await
+    }
+
+    async fn deleted(&self, PathArgs { path }: &PathArgs, at: f64) -> Result<String, ToolError> {
+        let normal = normalise(path).map_err(|e| failed("deleting file", e))?;
+        self.files.note(&format!("Deleted {normal}"), &normal, None, at).await;
         Ok(format!("Successfully deleted {path}"))
     }
 
@@ -284,7 +298,7 @@ mod tests {
         ));
         let tools = file_tools(&files, 1_000);
         let tool = tools.iter().find(|tool| tool.spec().name == name).unwrap();
-        match tool.call(&args).await {
+        match tool.call(&args, 0.0).await {
             Ok(text) | Err(ToolError::Text(text)) => text,
             Err(ToolError::Fatal(error)) => panic!("{error}"),
         }

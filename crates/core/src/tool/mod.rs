@@ -46,12 +46,13 @@ pub trait Tool: Send + Sync {
     fn spec(&self) -> ToolSpec;
     /// What a call with these arguments touches. In doubt: `Write("")`.
     fn access(&self, args: &Value) -> Access;
-    /// Runs a call. Dropping the future stops it.
-    fn call<'a>(&'a self, args: &'a Value) -> BoxFuture<'a, Result<String, ToolError>>;
+    /// Runs a call. Dropping the future stops it. `at` (ms since 1970) is the call's own time: what
+    /// it notes under that time is noted once, however often it is made up for.
+    fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>>;
     /// Makes up for a call that an earlier attempt began and whose outcome nobody knows. The effect
     /// must not happen twice; a tool without effects just runs.
-    fn recover<'a>(&'a self, args: &'a Value) -> BoxFuture<'a, Result<String, ToolError>> {
-        self.call(args)
+    fn recover<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
+        self.call(args, at)
     }
 }
 

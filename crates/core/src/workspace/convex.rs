@@ -1,14 +1,11 @@
 //! A project's files in the store.
 
-use std::time::SystemTime;
-
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::{Entry, FileError, Listing, ProjectFiles, Structure};
 use crate::error::{CoreError, ErrorCode};
 use crate::store::functions::FileStore;
-use crate::telemetry::epoch_ms;
 
 /// The files of one project in Convex.
 #[derive(Debug, Clone)]
@@ -61,10 +58,16 @@ impl ProjectFiles for ConvexFiles {
         async move { self.0.structure().await.map_err(refusal) }.boxed()
     }
 
-    fn note<'a>(&'a self, message: &'a str, path: &'a str, preview: Option<&'a str>) -> BoxFuture<'a, ()> {
+    fn note<'a>(
+        &'a self,
+        message: &'a str,
+        path: &'a str,
+        preview: Option<&'a str>,
+        at: f64,
+    ) -> BoxFuture<'a, ()> {
         async move {
             // The log is a comfort: a failure here must not fail the tool.
-            let _ = self.0.append_event(message, path, preview, epoch_ms(SystemTime::now())).await;
+            let _ = self.0.append_event(message, path, preview, at).await;
         }
         .boxed()
     }

@@ -93,7 +93,13 @@ impl ProjectFiles for MemoryFiles {
         ready(Ok(Structure { files, empty_folders: Vec::new() })).boxed()
     }
 
-    fn note<'a>(&'a self, _message: &'a str, _path: &'a str, _preview: Option<&'a str>) -> BoxFuture<'a, ()> {
+    fn note<'a>(
+        &'a self,
+        _message: &'a str,
+        _path: &'a str,
+        _preview: Option<&'a str>,
+        _at: f64,
+    ) -> BoxFuture<'a, ()> {
         ready(()).boxed()
     }
 }

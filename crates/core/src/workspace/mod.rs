@@ -34,6 +34,13 @@ pub trait ProjectFiles: Send + Sync {
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>>;
     /// All paths.
     fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>>;
-    /// Tells the project's log that a tool changed a file. Never fails.
-    fn note<'a>(&'a self, message: &'a str, path: &'a str, preview: Option<&'a str>) -> BoxFuture<'a, ()>;
+    /// Tells the project's log that a tool changed a file, at `at` (ms since 1970): the same words at
+    /// the same time are told once. Never fails.
+    fn note<'a>(
+        &'a self,
+        message: &'a str,
+        path: &'a str,
+        preview: Option<&'a str>,
+        at: f64,
+    ) -> BoxFuture<'a, ()>;
 }

@@ -72,7 +72,13 @@ impl ProjectFiles for WatchedFiles {
         self.files.structure()
     }
 
-    fn note<'a>(&'a self, message: &'a str, path: &'a str, preview: Option<&'a str>) -> BoxFuture<'a, ()> {
-        self.files.note(message, path, preview)
+    fn note<'a>(
+        &'a self,
+        message: &'a str,
+        path: &'a str,
+        preview: Option<&'a str>,
+        at: f64,
+    ) -> BoxFuture<'a, ()> {
+        self.files.note(message, path, preview, at)
     }
 }
