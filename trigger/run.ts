@@ -23,11 +23,13 @@ export interface HandOver<J extends JobName> {
   maxAttempts: number;
   ctx: Pick<TaskRunContext, "run" | "attempt">;
   signal: AbortSignal;
+  /** Whether the runner's page shows how far the job is. Default: true. */
+  progress?: boolean;
 }
 
 /** Runs a job to its end. */
 export async function handOver<J extends JobName>(request: HandOver<J>): Promise<RunResult> {
-  const { job, payload, options, maxAttempts, ctx, signal } = request;
+  const { job, payload, options, maxAttempts, ctx, signal, progress = true } = request;
   try {
     const run = startRun({
       job,
@@ -38,7 +40,7 @@ export async function handOver<J extends JobName>(request: HandOver<J>): Promise
         attempt: { number: ctx.attempt.number, max: ctx.run.maxAttempts ?? maxAttempts },
       },
     });
-    return await follow(run, signal);
+    return await follow(run, signal, progress);
   } catch (error) {
     throw forRunner(error);
   }
@@ -49,12 +51,12 @@ export async function untilEnded({ runPromise }: { runPromise: Promise<unknown> 
   await runPromise.catch(() => undefined);
 }
 
-async function follow(run: Run, signal: AbortSignal): Promise<RunResult> {
+async function follow(run: Run, signal: AbortSignal, shown: boolean): Promise<RunResult> {
   const stop = () => run.cancel(isTimeout(signal.reason) ? "timeout" : "cancelled");
   signal.addEventListener("abort", stop, { once: true });
   // A signal that was aborted before never fires again.
   if (signal.aborted) stop();
-  const progress = new Progress();
+  const progress = new Progress(shown);
   try {
     for (let batch = await run.nextBatch(); batch !== null; batch = await run.nextBatch()) {
       progress.show(batch);
@@ -70,17 +72,23 @@ async function follow(run: Run, signal: AbortSignal): Promise<RunResult> {
   }
 }
 
-function isTimeout(reason: unknown): boolean {
+/** Whether a signal's reason is the task's time limit; otherwise it is a cancel. */
+export function isTimeout(reason: unknown): boolean {
   return reason instanceof Error && reason.name === "TaskRunExceededMaxDuration";
 }
 
 /** What the runner's page shows of a run: spans in its trace, and a few fields of metadata. */
 class Progress {
+  readonly #hasMetadata: boolean;
   #shown = "";
   #status = "starting";
   #steps = 0;
   #toolCalls = 0;
   #tokens = { input: 0, output: 0 };
+
+  constructor(hasMetadata: boolean) {
+    this.#hasMetadata = hasMetadata;
+  }
 
   show(batch: readonly Event[]): void {
     try {
@@ -127,6 +135,7 @@ class Progress {
 
   /** The SDK sends these at most once a second; a batch without news sends nothing. */
   #publish(): void {
+    if (!this.#hasMetadata) return;
     const now = {
       status: this.#status,
       steps: this.#steps,
@@ -154,7 +163,7 @@ function traceSpan({ name, start, end, attributes, error }: Event & { type: "spa
  * The error that the runner sees: `CODE: message`, not retried where a retry cannot help, with the
  * original as its cause for the error report.
  */
-function forRunner(error: unknown): unknown {
+export function forRunner(error: unknown): unknown {
   if (!(error instanceof PolarisError)) return error;
   const message = `${error.code}: ${error.message}`;
   if (error.retryable) return Object.assign(new Error(message), { name: error.name, cause: error });

@@ -5,6 +5,8 @@
 import { parseArgs } from "node:util";
 import { type Stack, startStack } from "../stack/index.ts";
 import { cancelPart } from "./demo/cancel.ts";
+import { errorPart } from "./demo/error.ts";
+import { generatePart } from "./demo/generate.ts";
 import { messagePart } from "./demo/message.ts";
 import {
   bold,
@@ -27,6 +29,8 @@ type Part = (
 const PARTS: Readonly<Record<string, { title: string; run: Part }>> = {
   message: { title: "one message streamed", run: messagePart },
   cancel: { title: "one message cancelled midway", run: cancelPart },
+  generate: { title: "one project generated in nine steps", run: generatePart },
+  error: { title: "one failing job", run: errorPart },
 };
 
 /** Fast enough not to bore, slow enough that the text grows while it is looked at. */
@@ -50,7 +54,7 @@ function chosenParts(only: string | undefined): string[] {
 function summary(name: string, result: object, held: boolean): string {
   const facts = Object.entries(result)
     .filter(([key]) => key !== "text")
-    .map(([key, value]) => `${key} ${String(value)}`);
+    .map(([key, value]) => `${key} ${Array.isArray(value) ? value.length : String(value)}`);
   return `${held ? green("ok    ") : red("FAILED")}  ${bold(name)}  ${facts.join(", ")}`;
 }
 

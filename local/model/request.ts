@@ -37,6 +37,10 @@ export interface ConversationView {
   turns: { text: string; calls: PastCall[] }[];
   /** Names of the tools on offer. */
   tools: ReadonlySet<string>;
+  /** The tool that this turn must call. */
+  forcedTool: string | undefined;
+  /** Output tokens that this turn may take, if the request says so. */
+  maxTokens: number | undefined;
 }
 
 /** Text of a message, whichever of the two content shapes it has. */
@@ -96,7 +100,18 @@ export function viewOf(request: ChatRequest): ConversationView {
     tools: new Set(
       (request.tools ?? []).map((tool) => tool.function?.name ?? "").filter((name) => name !== ""),
     ),
+    forcedTool: forcedToolOf(request.tool_choice),
+    maxTokens: limitOf(request.max_completion_tokens) ?? limitOf(request.max_tokens),
   };
+}
+
+function forcedToolOf(choice: unknown): string | undefined {
+  const name = (choice as { function?: { name?: unknown } } | null | undefined)?.function?.name;
+  return typeof name === "string" ? name : undefined;
+}
+
+function limitOf(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 ? value : undefined;
 }
 
 function parseArgs(text: string): Record<string, unknown> {

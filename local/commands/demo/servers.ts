@@ -1,6 +1,10 @@
 // Reads what the servers of a stack recorded. The demo's numbers come from here and not from the
 // code that is shown.
 
+import { ConvexHttpClient } from "convex/browser";
+import { api } from "../../../app/convex/_generated/api.js";
+import schema from "../../../app/convex/schema.ts";
+import { LOCAL_OWNER_ID } from "../../stack/demo-project.ts";
 import type { Stack } from "../../stack/index.ts";
 
 export interface ConvexCall {
@@ -24,6 +28,13 @@ export interface RunEvent {
   runId?: string;
   data: Record<string, unknown>;
 }
+
+export interface SentryEvent {
+  tags?: Record<string, string>;
+  exception?: { values?: { type?: string; value?: string }[] };
+}
+
+export const CONVEX_TABLES = Object.keys(schema.tables);
 
 const WAIT_MS = 10_000;
 
@@ -59,4 +70,40 @@ export async function runEvent(
     }
   }
   throw new Error(`the run ${runId} was not "${type}" within ${timeoutMs} ms`);
+}
+
+/** All documents of a table. */
+export function tableOf<T>(stack: Stack, table: string): Promise<T[]> {
+  return get(stack.admin("convex"), `/admin/tables?table=${table}`);
+}
+
+export async function sentryEvents(stack: Stack): Promise<SentryEvent[]> {
+  return (await get<{ events: SentryEvent[] }>(stack.admin("sentry"), "/admin/events")).events;
+}
+
+/** Everything that came to Sentry, as it came. */
+export async function sentryRaw(stack: Stack): Promise<string> {
+  const { url, adminKey } = stack.admin("sentry");
+  const response = await fetch(`${url}/admin/raw`, { headers: { "x-polaris-admin": adminKey } });
+  if (!response.ok) throw new Error(`/admin/raw: ${response.status}`);
+  return await response.text();
+}
+
+/** A project without files. */
+export function emptyProjectIn(stack: Stack, name: string): Promise<string> {
+  const { convex, internalKey } = storeOf(stack);
+  return convex.mutation(api.system.createProject, { internalKey, name, ownerId: LOCAL_OWNER_ID });
+}
+
+/** The contents of a project's files, by path. */
+export async function storedFiles(stack: Stack, projectId: string): Promise<Map<string, string>> {
+  const { convex, internalKey } = storeOf(stack);
+  const rows = await convex.query(api.system.getAllProjectFiles, { internalKey, projectId });
+  const files = rows.filter(({ type }) => type === "file");
+  return new Map(files.map(({ path, content }) => [path, content ?? ""]));
+}
+
+function storeOf({ env }: Stack): { convex: ConvexHttpClient; internalKey: string } {
+  const { CONVEX_URL = "", POLARIS_CONVEX_INTERNAL_KEY: internalKey = "" } = env;
+  return { convex: new ConvexHttpClient(CONVEX_URL), internalKey };
 }
