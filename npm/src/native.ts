@@ -12,6 +12,8 @@ import { polarisError } from "./errors.ts";
 export interface NativeAddon {
   version(): string;
   diagnostics(): Diagnostics;
+  /** Takes a generation's id, a `PlanName` and a `GenerationState`; answers a `NextAction`. */
+  generationNext(generationId: string, plan: string, state: string): string;
   /** Takes a `RunSpec` and the variables of this thread; throws what cannot be read. */
   startRun(spec: string, variables: string): NativeRun;
 }
