@@ -11,6 +11,7 @@ import {
   type Run,
   type RunOptions,
   type RunResult,
+  type StopReason,
   startRun,
 } from "polaris-agent";
 
@@ -39,6 +40,8 @@ export async function handOver<J extends JobName>(request: HandOver<J>): Promise
         runId: ctx.run.id,
         attempt: { number: ctx.attempt.number, max: ctx.run.maxAttempts ?? maxAttempts },
       },
+      // Told after the start, a run that was cancelled before it began could ask the model first.
+      cancelled: signal.aborted ? reasonOf(signal) : undefined,
     });
     return await follow(run, signal, progress);
   } catch (error) {
@@ -51,11 +54,13 @@ export async function untilEnded({ runPromise }: { runPromise: Promise<unknown> 
   await runPromise.catch(() => undefined);
 }
 
+function reasonOf({ reason }: AbortSignal): StopReason {
+  return isTimeout(reason) ? "timeout" : "cancelled";
+}
+
 async function follow(run: Run, signal: AbortSignal, shown: boolean): Promise<RunResult> {
-  const stop = () => run.cancel(isTimeout(signal.reason) ? "timeout" : "cancelled");
+  const stop = () => run.cancel(reasonOf(signal));
   signal.addEventListener("abort", stop, { once: true });
-  // A signal that was aborted before never fires again.
-  if (signal.aborted) stop();
   const progress = new Progress(shown);
   try {
     for (let batch = await run.nextBatch(); batch !== null; batch = await run.nextBatch()) {

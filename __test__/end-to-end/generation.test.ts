@@ -8,6 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { idempotencyKeys } from "@trigger.dev/sdk";
+import { api } from "../../app/convex/_generated/api.js";
+import { leakedSecrets } from "../../local/commands/demo/error.ts";
 import type { GeneratedProject, generateProject } from "../../trigger/tasks/generate-project.ts";
 import { Workers } from "../crash/workers.ts";
 import {
@@ -396,5 +398,37 @@ describe("a generation that cannot be", () => {
       /^error Generation failed: generate-source-structure: MODEL_AUTH/,
     );
     assert.equal((await generation.asked())["generate-components"], 0);
+  });
+});
+
+describe("the keys of the installation", () => {
+  it("are in no report, row or table after all this; one that were would be found", async () => {
+    assert.deepEqual(await leakedSecrets(world.stack), []);
+    const { store, internalKey, stack } = world;
+    await store.mutation(api.system.appendGenerationEvent, {
+      internalKey,
+      projectId: whole.projectId,
+      type: "info",
+      message: `a line with ${internalKey} in it`,
+    });
+    const { id } = await world.trigger.tasks.trigger("demo-error", {
+      token: stack.env.TRIGGER_SECRET_KEY,
+    });
+    await world.runs.until("finished", id);
+    assert.deepEqual(await leakedSecrets(stack), [
+      "POLARIS_CONVEX_INTERNAL_KEY stands in Convex table generationEvents",
+      "TRIGGER_SECRET_KEY stands in control plane table runs",
+    ]);
+  });
+
+  it("are not in the one report of a failed demo job, which names its task and run", async () => {
+    const { id } = await world.trigger.tasks.trigger("demo-error", {});
+    await world.runs.until("finished", id);
+    const [report, ...more] = await world.sentry.ofRun(id);
+    assert.deepEqual(more, []);
+    assert.deepEqual(report?.tags, { taskId: "demo-error", runId: id });
+    const value = "Trigger.dev error: Background job failed!";
+    assert.equal(report?.exception?.values?.at(-1)?.value, value);
+    assert.ok(!JSON.stringify(report).includes(world.internalKey));
   });
 });

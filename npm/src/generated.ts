@@ -523,7 +523,11 @@ payload: unknown,
 /**
  * How it behaves.
  */
-options?: RunOptions, };
+options?: RunOptions, 
+/**
+ * Set if the run was asked to stop before it began: it records its end and asks no model.
+ */
+cancelled?: CancelReason, };
 
 /**
  * How a run ended, if not by an error.

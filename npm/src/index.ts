@@ -53,7 +53,12 @@ export interface RunRequest<J extends JobName = JobName> {
   job: J;
   payload: JobPayloads[J];
   options?: RunOptions | undefined;
+  /** Set if the run was asked to stop before it began: it records its end and asks no model. */
+  cancelled?: StopReason | undefined;
 }
+
+/** Why a run is asked to stop. */
+export type StopReason = Extract<CancelReason, "cancelled" | "timeout">;
 
 /** A run under way. Dropping every reference to it cancels it. */
 export interface Run {
@@ -62,7 +67,7 @@ export interface Run {
   /** All events from here on, one by one. */
   events(): AsyncGenerator<Event, void, void>;
   /** Asks the run to stop. The first reason counts; after the end it does nothing. */
-  cancel(reason?: Extract<CancelReason, "cancelled" | "timeout">): void;
+  cancel(reason?: StopReason): void;
   /** How the run ended; rejects with a `PolarisError`. */
   result(): Promise<RunResult>;
 }
@@ -130,7 +135,7 @@ class RunHandle implements Run {
     }
   }
 
-  cancel(reason: "cancelled" | "timeout" = "cancelled"): void {
+  cancel(reason: StopReason = "cancelled"): void {
     try {
       this.#native.cancel(reason);
     } catch (error) {
@@ -147,12 +152,13 @@ class RunHandle implements Run {
   }
 }
 
-function specOf<J extends JobName>({ job, payload, options }: RunRequest<J>): string {
+function specOf<J extends JobName>({ job, payload, options, cancelled }: RunRequest<J>): string {
   try {
     return JSON.stringify({
       job,
       payload: payload ?? null,
       options: withPrompt(job, payload, options),
+      cancelled,
     });
   } catch (error) {
     throw polarisError("PAYLOAD_INVALID", `the payload of ${job} cannot be written as JSON`, {

@@ -38,6 +38,10 @@ pub struct RunSpec {
     #[serde(default)]
     #[ts(as = "Option<RunOptions>", optional)]
     pub options: RunOptions,
+    /// Set if the run was asked to stop before it began: it records its end and asks no model.
+    #[serde(default)]
+    #[ts(optional)]
+    pub cancelled: Option<CancelReason>,
 }
 
 impl RunSpec {
@@ -198,6 +202,9 @@ impl Run {
         let events = Events::new(spec.options.deltas);
         let telemetry = Telemetry::new(events.clone());
         let cancel = Cancel::new();
+        if let Some(reason) = spec.cancelled {
+            cancel.cancel(reason);
+        }
         let (sender, outcome) = watch::channel(None);
         let context = Context {
             env,
