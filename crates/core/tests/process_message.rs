@@ -585,3 +585,28 @@ async fn a_wrong_key_or_url_says_what_to_do() {
     assert_eq!(error.code, ErrorCode::StoreNotConvex);
     assert_eq!(model.server.requests(), 0);
 }
+
+#[tokio::test]
+async fn arguments_that_convex_would_refuse_and_results_that_would_not_fit_lose_nothing() {
+    let read = |n: u32| call(n, &format!("r{n}"), "readFile", &format!(r#"{{"path":"big{n}"}}"#));
+    let reads = |n: u32| (0..n).map(read).collect::<String>();
+    let model = Model::start(vec![
+        stream(call(0, "odd", "readFile", r#"{"$ref":"x","ключ":{"a":1}}"#) + &finish_event("tool_calls")),
+        stream(reads(14) + &finish_event("tool_calls")),
+        stream(text("Done.") + &finish_event("stop")),
+    ])
+    .await;
+    let store = Store::start("Hi").await;
+    store.with(|s| s.files.extend((0..14).map(|n| (format!("big{n}"), "x".repeat(60_000)))));
+    finish(&start(&model, &store, json!({}))).await.1.unwrap();
+    store.with(|s| {
+        assert_eq!(s.status, "completed");
+        assert_eq!(s.tool_calls[0]["args"], json!({ "%24ref": "x", "%D0%BA%D0%BB%D1%8E%D1%87": { "a": 1 } }));
+        let stored: usize = s.tool_calls.iter().map(|c| c.to_string().len()).sum();
+        assert!(stored < 700 << 10, "{stored} bytes of a document that holds 1 MiB");
+        assert!(s.tool_calls.last().unwrap()["result"].as_str().unwrap().contains("not stored"));
+    });
+    let last =
+        model.request(2)["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().len();
+    assert_eq!(last, 60_000, "the model gets all of it");
+}

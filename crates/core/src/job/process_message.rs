@@ -34,9 +34,9 @@ pub const SYSTEM_PROMPT: &str = include_str!("../../../../prompts/process-messag
 /// What a person reads when a run failed before there was any text.
 pub const FAILURE_TEXT: &str = "I'm sorry, an error occurred while I was processing your request. Please let me know what else you need.";
 
-/// How long a run that is asked to stop may take to record its end. The runner kills the worker
-/// some seconds later.
-const STOP_BUDGET: Duration = Duration::from_secs(3);
+/// How long a run that is asked to stop may take to record its end. Trigger.dev gives `onCancel`,
+/// which waits for it, 30 s.
+const STOP_BUDGET: Duration = Duration::from_secs(10);
 
 /// How long a run whose message was cancelled waits for its own cancel.
 const CANCEL_FOLLOWS: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ impl Output for StreamWriter {
         StreamWriter::calls(self, stored, FinishedTurn { step: turn.step, data: json!(turn) });
     }
     fn result(&self, id: &str, result: &str) {
-        StreamWriter::result(self, id, json!(result));
+        StreamWriter::result(self, id, result);
     }
     fn recorded(&self) -> BoxFuture<'_, ()> {
         StreamWriter::recorded(self).boxed()

@@ -7,11 +7,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::fit;
 use super::functions::{FailureNote, FinishedTurn, MessageStore, StoredCall, Written};
 use super::pace::{Next, Pace};
 use crate::error::{CoreError, ErrorCode, Result};
@@ -132,7 +133,8 @@ impl StreamWriter {
     /// Records a finished turn and the calls that are about to run, with the text before them.
     pub fn calls(&self, calls: impl IntoIterator<Item = StoredCall>, turn: FinishedTurn) {
         let mut pending = self.shared.lock();
-        for call in calls {
+        for mut call in calls {
+            call.args = fit::args(call.args);
             let index = pending.calls.len();
             pending.calls.push(call);
             pending.calls_dirty.push(index);
@@ -144,10 +146,12 @@ impl StreamWriter {
     }
 
     /// Records the result of the call stored as `id`.
-    pub fn result(&self, id: &str, result: Value) {
+    pub fn result(&self, id: &str, result: &str) {
         let mut pending = self.shared.lock();
         if let Some(index) = pending.calls.iter().position(|call| call.id == id) {
-            pending.calls[index].result = Some(result);
+            let used: usize = pending.calls.iter().map(call_bytes).sum();
+            let room = fit::MAX_CALLS_BYTES.saturating_sub(used);
+            pending.calls[index].result = Some(json!(fit::result(result, room)));
             if !pending.calls_dirty.contains(&index) {
                 pending.calls_dirty.push(index);
             }
