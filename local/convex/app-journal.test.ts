@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { convexTest } from "convex-test";
+import { letFarTimersGo } from "../../__test__/far-timers.ts";
 import { api, internal } from "../../app/convex/_generated/api.js";
 import type { Id } from "../../app/convex/_generated/dataModel.js";
 import { ATTEMPT_SPAN, JOURNAL_ID, journalOf, LEASE_MS } from "../../app/convex/model/journal.ts";
 import schema from "../../app/convex/schema.ts";
 import { startConvex } from "./index.ts";
 import { errorCode } from "./testing/harness.ts";
-import { letFarTimersGo } from "./testing/twin.ts";
 import { World } from "./testing/world.ts";
 
 const { system } = api;

@@ -3,6 +3,7 @@
 import { makeFunctionReference, type SchemaDefinition } from "convex/server";
 import { ConvexError, compareValues, type Value } from "convex/values";
 import { convexTest } from "convex-test";
+import { letFarTimersGo } from "../../../__test__/far-timers.ts";
 import type { Convex } from "../index.ts";
 import { httpClient } from "./harness.ts";
 
@@ -29,21 +30,6 @@ export function hostBack(convex: Convex): Back {
         ? client.query(makeFunctionReference<"query">(name), args)
         : client.mutation(makeFunctionReference<"mutation">(name), args),
   };
-}
-
-/**
- * convex-test schedules functions with timers of this process: one that is due in minutes (the check
- * of a message's lease) must not keep the test alive.
- */
-export function letFarTimersGo(): void {
-  const FAR_MS = 60_000;
-  const original = globalThis.setTimeout;
-  const patched = ((run: () => void, ms?: number, ...rest: []) => {
-    const timer = original(run, ms, ...rest);
-    if ((ms ?? 0) >= FAR_MS) timer.unref();
-    return timer;
-  }) as typeof setTimeout;
-  globalThis.setTimeout = Object.assign(patched, original);
 }
 
 letFarTimersGo();
