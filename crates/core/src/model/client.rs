@@ -194,16 +194,7 @@ impl ModelClient {
                 Some(at) => at + stall,
             };
             let deadline = quiet_until.min(turn_end);
-            // A timeout gives way to a chunk that is there: without this, comments that never pause
-            // would keep the turn open for ever.
-            let next = async {
-                if Instant::now() < deadline {
-                    timeout_at(deadline, response.chunk()).await.ok()
-                } else {
-                    None
-                }
-            };
-            let chunk = match next.await {
+            let chunk = match next_chunk(&mut response, deadline).await {
                 Some(Ok(Some(chunk))) => chunk,
                 Some(Ok(None)) => break,
                 // Whatever breaks after the answer is whole does not make it less whole.
@@ -292,6 +283,19 @@ impl ModelClient {
             _ => text.to_owned(),
         }
     }
+}
+
+/// The next piece of a body: `None` if `deadline` passes first.
+async fn next_chunk(
+    response: &mut reqwest::Response,
+    deadline: Instant,
+) -> Option<reqwest::Result<Option<bytes::Bytes>>> {
+    // A timeout gives way to a chunk that is there: without this, comments that never pause would
+    // keep the turn open for ever.
+    if Instant::now() >= deadline {
+        return None;
+    }
+    timeout_at(deadline, response.chunk()).await.ok()
 }
 
 pub(crate) fn millis(ms: u32) -> Duration {
