@@ -11,8 +11,10 @@ export interface Case {
   writeMs: number;
   /** Runs side by side. */
   runs: number;
-  /** Of each of the two turns. */
+  /** Of each turn. */
   deltas: number;
+  /** A turn with two files before the one without; a stream alone shows what waiting costs. */
+  tools: boolean;
   /** `since`: milliseconds since half of the first turn was told, negative before. */
   fate: (random: Random, since: number) => Fate;
 }
@@ -35,18 +37,32 @@ const goneFor =
 /** `npm run test:outage`. */
 export const ALL: readonly Case[] = [
   ...[0, 20, 110, 200].map((writeMs) => ({
-    ...{ name: `${writeMs} ms per write`, writeMs, runs: 2, deltas: 250, fate: calm },
+    ...{ name: `${writeMs} ms per write`, writeMs, runs: 2, deltas: 500, tools: false, fate: calm },
   })),
-  { name: "5 s per write", writeMs: 5_000, runs: 2, deltas: 250, fate: calm },
-  { name: "5 % of the answers are lost", writeMs: 20, runs: 12, deltas: 250, fate: losing },
-  { name: "bursts of 429 and 503", writeMs: 20, runs: 12, deltas: 250, fate: burst },
-  { name: "gone for 30 s", writeMs: 20, runs: 4, deltas: 100, fate: goneFor(30_000) },
+  { name: "5 s per write", writeMs: 5_000, runs: 2, deltas: 500, tools: false, fate: calm },
+  {
+    name: "5 % of the answers are lost",
+    writeMs: 20,
+    runs: 12,
+    deltas: 250,
+    tools: true,
+    fate: losing,
+  },
+  { name: "bursts of 429 and 503", writeMs: 20, runs: 12, deltas: 250, tools: true, fate: burst },
+  { name: "gone for 30 s", writeMs: 20, runs: 4, deltas: 100, tools: true, fate: goneFor(30_000) },
 ];
 
 /** What belongs to `npm test`: a few seconds. */
 export const SHORT: readonly Case[] = [
-  { name: "110 ms per write", writeMs: 110, runs: 2, deltas: 60, fate: calm },
-  { name: "5 % of the answers are lost", writeMs: 5, runs: 6, deltas: 60, fate: losing },
-  { name: "bursts of 429 and 503", writeMs: 5, runs: 4, deltas: 60, fate: burst },
-  { name: "gone for 2 s", writeMs: 5, runs: 2, deltas: 60, fate: goneFor(2_000) },
+  { name: "110 ms per write", writeMs: 110, runs: 2, deltas: 60, tools: true, fate: calm },
+  {
+    name: "5 % of the answers are lost",
+    writeMs: 5,
+    runs: 6,
+    deltas: 60,
+    tools: true,
+    fate: losing,
+  },
+  { name: "bursts of 429 and 503", writeMs: 5, runs: 4, deltas: 60, tools: true, fate: burst },
+  { name: "gone for 2 s", writeMs: 5, runs: 2, deltas: 60, tools: true, fate: goneFor(2_000) },
 ];

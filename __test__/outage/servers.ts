@@ -90,7 +90,8 @@ export class Servers {
     const body = await bodyOf(request);
     const history = body.messages as { role: string; content: string }[];
     const user = history.findLast(({ role }) => role === "user")?.content ?? "";
-    const turn = history.some(({ role }) => role === "tool") ? 2 : 1;
+    const isFirst = this.#case.tools && !history.some(({ role }) => role === "tool");
+    const turn = isFirst ? 1 : 2;
     this.asked.set(user, [...(this.asked.get(user) ?? []), turn]);
     response.writeHead(200, { "content-type": "text/event-stream" });
     const send = (delta: object, finish_reason: string | null = null): void => {
@@ -137,8 +138,9 @@ function deltasOf(user: string, turn: number, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${user}.${turn}.${i} ${WORDS[i % WORDS.length]}`);
 }
 
-export function textOf(user: string, count: number): string {
-  return [...deltasOf(user, 1, count), ...deltasOf(user, 2, count)].join("");
+export function textOf(user: string, { deltas, tools }: Case): string {
+  const first = tools ? deltasOf(user, 1, deltas) : [];
+  return [...first, ...deltasOf(user, 2, deltas)].join("");
 }
 
 export function filesOf(user: string): Record<string, string> {
