@@ -31,7 +31,8 @@ export function runner(): TriggerClient {
   return new TriggerClient({ accessToken, baseURL });
 }
 
-function variable(name: string): string | undefined {
+/** An empty variable counts as unset. */
+export function variable(name: string): string | undefined {
   const value = process.env[name]?.trim();
   return value === undefined || value === "" ? undefined : value;
 }
