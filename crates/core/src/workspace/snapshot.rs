@@ -171,6 +171,12 @@ pub struct Snapshot {
     uses: AtomicU64,
 }
 
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
 #[derive(Default)]
 struct State {
     project: Arc<Project>,
