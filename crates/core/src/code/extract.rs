@@ -68,7 +68,7 @@ fn parsed(
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, text, source_type(path, text)).parse();
     let error = |diagnostic: &oxc_diagnostics::OxcDiagnostic| SyntaxError {
-        start: base + diagnostic.labels.first().map_or(0, |label| label.offset() as u32),
+        start: base + diagnostic.labels.first().map_or(0, |label| label.offset()),
         message: diagnostic.message.to_string(),
         number: diagnostic.code.number.as_ref().map(ToString::to_string),
     };
@@ -135,7 +135,7 @@ impl<'a> Extractor<'_, 'a> {
     }
 
     fn symbol(&self, cell: &Cell<Option<SymbolId>>) -> Symbol {
-        cell.get().map_or(NO_SYMBOL, |id| number(id))
+        cell.get().map_or(NO_SYMBOL, number)
     }
 
     fn referenced(&self, cell: &Cell<Option<ReferenceId>>) -> Option<SymbolId> {
@@ -224,7 +224,7 @@ impl<'a> Extractor<'_, 'a> {
             }
             AstKind::IdentifierReference(it) => {
                 let reference = it.reference_id.get().map(|id| self.scoping.get_reference(id));
-                let symbol = reference.and_then(|r| r.symbol_id()).map_or(NO_SYMBOL, |id| number(id));
+                let symbol = reference.and_then(|r| r.symbol_id()).map_or(NO_SYMBOL, number);
                 // As TypeScript counts: what a specifier names is declared there.
                 let is_write = reference.is_some_and(|r| r.is_write())
                     || matches!(self.parent(0), Some(AstKind::ExportSpecifier(_)));
@@ -402,7 +402,7 @@ impl<'a> Extractor<'_, 'a> {
                         ModuleExportName::IdentifierReference(id) => self.referenced(&id.reference_id),
                         _ => None,
                     };
-                    let target = Target::Symbol(symbol.map_or(NO_SYMBOL, |id| number(id)));
+                    let target = Target::Symbol(symbol.map_or(NO_SYMBOL, number));
                     self.export(
                         &specifier.exported.name(),
                         specifier.span.start,
@@ -465,7 +465,7 @@ impl<'a> Extractor<'_, 'a> {
     fn module_symbol(&self, reference: &Cell<Option<ReferenceId>>) -> Symbol {
         let symbol = self.referenced(reference);
         let of_module = symbol.filter(|&id| self.scoping.symbol_scope_id(id) == self.scoping.root_scope_id());
-        of_module.map_or(NO_SYMBOL, |id| number(id))
+        of_module.map_or(NO_SYMBOL, number)
     }
 
     /// Whether the parameter at hand belongs to a function without a body.

@@ -282,9 +282,11 @@ impl Facts {
             .find(|(_, binding)| binding.symbol == symbol && symbol != NO_SYMBOL)
     }
 
-    /// Joins what was read from another part of the same text.
-    pub fn append(&mut self, mut other: Facts) {
-        let (symbols, imports) = (self.next_symbol(), self.imports.len());
+    /// Joins what was read from another part of the same text; `symbols` are taken already. Returns how
+    /// many are taken then.
+    pub fn append(&mut self, mut other: Facts, symbols: Symbol) -> Symbol {
+        let imports = self.imports.len();
+        let own = other.occurrences.iter().map(|o| o.symbol).filter(|&symbol| symbol != NO_SYMBOL).max();
         let shift = |symbol: &mut Symbol| {
             if *symbol != NO_SYMBOL {
                 *symbol += symbols;
@@ -310,11 +312,7 @@ impl Facts {
         self.calls.append(&mut other.calls);
         self.occurrences.append(&mut other.occurrences);
         self.members.append(&mut other.members);
-    }
-
-    fn next_symbol(&self) -> Symbol {
-        let symbols = self.occurrences.iter().map(|o| o.symbol).filter(|&symbol| symbol != NO_SYMBOL);
-        symbols.max().map_or(0, |symbol| symbol + 1)
+        symbols + own.map_or(0, |symbol| symbol + 1)
     }
 
     /// Brings everything into the order of the text.

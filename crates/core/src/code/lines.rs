@@ -44,6 +44,11 @@ impl<'t> Lines<'t> {
         text.strip_suffix("\r\n").or_else(|| text.strip_suffix(['\n', '\r'])).unwrap_or(text)
     }
 
+    /// Where a line (from 1) begins.
+    pub fn start(&self, line: usize) -> usize {
+        line.checked_sub(1).and_then(|n| self.starts.get(n)).copied().unwrap_or(self.text.len())
+    }
+
     /// The line (from 1) that holds the byte at `offset`.
     pub fn line_at(&self, offset: usize) -> usize {
         self.starts.partition_point(|&start| start <= offset)

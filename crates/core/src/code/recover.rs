@@ -2,6 +2,7 @@
 //! it. Its top-level statements are read one by one; of those that cannot be read, what was known
 //! before is kept where the text is still the same, and lines that look like declarations count.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -16,18 +17,21 @@ use super::facts::{
 /// is parsed: it nests too deep.
 pub fn recover(path: &str, text: &str, last: Option<&Facts>, parses: bool) -> Facts {
     let mut facts = Facts { is_broken: true, ..Facts::default() };
+    let mut symbols = 0;
     for (start, end) in chunks(text) {
         let chunk = &text[start..end];
         let found = if parses { extract(path, chunk, start as u32).ok() } else { None };
         match found {
-            Some(found) => facts.append(found),
+            Some(found) => symbols = facts.append(found, symbols),
             None => match last.map(|last| kept(last, text, start..end)) {
-                Some(kept) if !kept.declarations.is_empty() => facts.append(kept),
-                _ => facts.append(scan(chunk, start as u32)),
+                Some(kept) if !kept.declarations.is_empty() => {
+                    symbols = facts.append(kept, symbols);
+                }
+                _ => symbols = facts.append(scan(chunk, start as u32), symbols),
             },
         }
     }
-    link(&mut facts, text);
+    link(&mut facts, text, symbols);
     facts.sort();
     facts
 }
@@ -151,10 +155,9 @@ fn scan(text: &str, base: u32) -> Facts {
 }
 
 /// Names that stand for nothing in their own stretch stand for what another one declares.
-fn link(facts: &mut Facts, text: &str) {
-    let mut next =
-        facts.occurrences.iter().map(|o| o.symbol).filter(|&s| s != NO_SYMBOL).max().map_or(0, |s| s + 1);
-    let mut known: std::collections::HashMap<Box<str>, u32> = std::collections::HashMap::new();
+fn link(facts: &mut Facts, text: &str, symbols: u32) {
+    let mut next = symbols;
+    let mut known: HashMap<Box<str>, u32> = HashMap::new();
     for declaration in facts.declarations.iter_mut().filter(|d| !d.is_local && d.parent.is_none()) {
         if declaration.symbol == NO_SYMBOL {
             declaration.symbol = next;
@@ -162,11 +165,10 @@ fn link(facts: &mut Facts, text: &str) {
         }
         known.entry(declaration.name.clone()).or_insert(declaration.symbol);
     }
-    for binding in facts.imports.iter().flat_map(|import| &import.bindings) {
-        let local = facts.occurrences.iter().find(|o| o.symbol == binding.symbol && o.is_write);
-        if let Some(local) = local {
-            known.entry(local.span.of(text).into()).or_insert(binding.symbol);
-        }
+    let imported: HashSet<u32> =
+        facts.imports.iter().flat_map(|import| &import.bindings).map(|binding| binding.symbol).collect();
+    for local in facts.occurrences.iter().filter(|o| o.is_write && imported.contains(&o.symbol)) {
+        known.entry(local.span.of(text).into()).or_insert(local.symbol);
     }
     for occurrence in facts.occurrences.iter_mut().filter(|o| o.symbol == NO_SYMBOL) {
         occurrence.symbol = known.get(occurrence.span.of(text)).copied().unwrap_or(NO_SYMBOL);

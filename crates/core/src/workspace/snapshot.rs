@@ -119,6 +119,11 @@ impl Project {
         self.files.is_empty()
     }
 
+    /// Whether there are more files than the copy knows of.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// What an answer from this copy must say if the project is larger than the copy.
     pub fn shortfall(&self) -> Option<String> {
         let left_out = self.files.values().filter(|file| file.content == Content::LeftOut).count();
