@@ -1,0 +1,30 @@
+// What a page may know of how this server is set up: where Convex is and which stand-ins are in use.
+// Read at each request, never at build time: one build serves every deployment. No key leaves here.
+
+import { variable } from "./variables.ts";
+
+export interface StandIn {
+  /** Its name for people. */
+  service: string;
+  /** The variable that makes the service real. */
+  variable: string;
+}
+
+export interface PublicSettings {
+  /** Undefined: the server is not set up; a page says so. */
+  convexUrl: string | undefined;
+  standIns: StandIn[];
+}
+
+export function publicSettings(): PublicSettings {
+  return {
+    convexUrl: variable("NEXT_PUBLIC_CONVEX_URL") ?? variable("CONVEX_URL"),
+    standIns: standIns(),
+  };
+}
+
+/** `npm start` says which of its services are stand-ins: `[{"service", "variable"}, …]` as JSON. */
+function standIns(): StandIn[] {
+  const text = variable("POLARIS_STAND_INS");
+  return text === undefined ? [] : (JSON.parse(text) as StandIn[]);
+}
