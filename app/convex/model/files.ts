@@ -124,7 +124,7 @@ async function createFolders(
   return parent;
 }
 
-function requireFits(file: { projectId: string; name: string; content: string }): void {
+export function requireFits(file: { projectId: string; name: string; content: string }): void {
   const row = {
     ...file,
     // An id as long as the project's stands for the parent's.
@@ -177,7 +177,7 @@ export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: 
 
 type Entry = { name: string; type: FileRow["type"] };
 
-function foldersFirst(a: Entry, b: Entry): number {
+export function foldersFirst(a: Entry, b: Entry): number {
   if (a.type !== b.type) return a.type === "folder" ? -1 : 1;
   return a.name.localeCompare(b.name) || (a.name < b.name ? -1 : 1);
 }
