@@ -79,6 +79,14 @@ export const createForGeneration = ownerMutation({
   },
 });
 
+/** The caller's project that was begun for this generation; null: none was. */
+export const getByGeneration = ownerQuery({
+  args: { generationId: v.string() },
+  returns: v.union(v.id("projects"), v.null()),
+  handler: async (ctx, { generationId }) =>
+    (await projectOfGeneration(ctx, ctx.userId, generationId))?._id ?? null,
+});
+
 async function ownProjects(ctx: QueryCtx & Caller): Promise<Doc<"projects">[]> {
   const own = await ctx.db
     .query("projects")
