@@ -5,7 +5,10 @@ import { GeistSans } from "geist/font/sans";
 import type { Metadata, Viewport } from "next";
 import { connection } from "next/server";
 import type { ReactNode } from "react";
+import { auth } from "../auth/index.ts";
+import { localRefusal } from "../auth/local.ts";
 import { Providers } from "../components/providers.tsx";
+import type { SignIn } from "../components/shell/signed-in.tsx";
 import { StandIns } from "../components/shell/stand-ins.tsx";
 import { THEME_SCRIPT } from "../components/shell/theme.ts";
 import { publicSettings } from "../server/public-settings.ts";
@@ -47,11 +50,19 @@ export default async function RootLayout({ children }: { children: ReactNode }) 
               </p>
             </main>
           ) : (
-            <Providers convexUrl={convexUrl}>{children}</Providers>
+            <Providers convexUrl={convexUrl} signIn={signIn()}>
+              {children}
+            </Providers>
           )}
         </div>
         <StandIns standIns={standIns} />
       </body>
     </html>
   );
+}
+
+function signIn(): SignIn {
+  if (auth().kind !== "local") return { kind: "password" };
+  const why = localRefusal();
+  return why === undefined ? { kind: "local" } : { kind: "impossible", why };
 }

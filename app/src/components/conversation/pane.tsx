@@ -1,7 +1,7 @@
 "use client";
 // The conversation of a project: header, messages, and where one writes.
 
-import { useCallback, useEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 import { Composer } from "./composer.tsx";
 import { MessageList } from "./message-list.tsx";
 import { PaneHeader } from "./pane-header.tsx";
@@ -10,7 +10,7 @@ import { useConversation } from "./use-conversation.ts";
 
 export function ConversationPane({ projectId }: { projectId: string }) {
   const conversation = useConversation(projectId);
-  const { messages, state, send, stop, draft } = conversation;
+  const { messages, state, send, retry, stop, draft } = conversation;
   const field = useRef<HTMLTextAreaElement>(null);
 
   useEffect(() => {
@@ -24,15 +24,6 @@ export function ConversationPane({ projectId }: { projectId: string }) {
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
   }, [state, stop]);
-
-  const retry = useCallback(
-    (messageId: string) => {
-      const at = messages.findIndex(({ id }) => id === messageId);
-      const question = messages.slice(0, at).findLast(({ role }) => role === "user");
-      if (question !== undefined) void send(question.content, "list");
-    },
-    [messages, send],
-  );
 
   return (
     <section aria-label="Conversation" className="flex h-full min-h-0 flex-col bg-surface">
@@ -52,7 +43,7 @@ export function ConversationPane({ projectId }: { projectId: string }) {
         messages={messages}
         pendingText={conversation.pendingText}
         loading={conversation.loading}
-        onRetry={state === "idle" ? retry : undefined}
+        onRetry={state === "idle" ? (id) => void retry(id) : undefined}
         onSuggestion={(text) => {
           conversation.setDraft(text);
           field.current?.focus();

@@ -5,7 +5,7 @@
 import { useMutation, useQuery } from "convex/react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
-import { explain } from "../../live/errors.ts";
+import { ApiError, explain } from "../../live/errors.ts";
 import { useMessages } from "../../live/messages.ts";
 import { request } from "../../live/request.ts";
 import type { HistoryEntry } from "./history.tsx";
@@ -44,8 +44,7 @@ export function useConversation(projectId: string) {
   const isStored = pending !== undefined && holds(messages, pending);
 
   const send = useCallback(
-    /** What comes from the field goes back there if it fails. */
-    async (given: string, from: "field" | "list" = "field"): Promise<void> => {
+    async (given: string): Promise<void> => {
       const text = given.trim();
       // Two clicks come faster than a render.
       if (text === "" || busy.current) return;
@@ -53,7 +52,7 @@ export function useConversation(projectId: string) {
       setProblem(undefined);
       const sent: Pending = { text, before: new Set(latest.current?.map(({ id }) => id)) };
       setPending(sent);
-      if (from === "field") hold(given);
+      hold(given);
       try {
         let target = conversationId;
         if (target === undefined) {
@@ -63,9 +62,9 @@ export function useConversation(projectId: string) {
         await request("POST", "/api/messages", { conversationId: target, message: text });
         confirm();
       } catch (error) {
-        if (holds(latest.current, sent)) confirm();
+        if (isStoredAnyway(error) || holds(latest.current, sent)) confirm();
         else {
-          if (from === "field") restore();
+          restore();
           setProblem(explain(error));
         }
       } finally {
@@ -75,6 +74,20 @@ export function useConversation(projectId: string) {
     },
     [conversationId, projectId, createConversation, hold, confirm, restore],
   );
+
+  /** Asks for a failed answer once more. */
+  const retry = useCallback(async (messageId: string): Promise<void> => {
+    if (busy.current) return;
+    busy.current = true;
+    setProblem(undefined);
+    try {
+      await request("POST", "/api/messages", { retryOf: messageId });
+    } catch (error) {
+      if (!isStoredAnyway(error)) setProblem(explain(error));
+    } finally {
+      busy.current = false;
+    }
+  }, []);
 
   const answeringId = answering?.id;
   const stop = useCallback(async (): Promise<void> => {
@@ -125,6 +138,7 @@ export function useConversation(projectId: string) {
     draft: draft.text,
     setDraft: draft.change,
     send,
+    retry,
     stop,
     choose,
     beginNew: useCallback(() => choose(NEW), [choose]),
@@ -135,4 +149,9 @@ function holds(messages: readonly MessageView[] | undefined, { text, before }: P
   return (messages ?? []).some(
     ({ id, role, content }) => role === "user" && content === text && !before.has(id),
   );
+}
+
+/** The runner did not take it: the message is there, and its failed answer says so. */
+function isStoredAnyway(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 502 && "messageId" in error.body;
 }

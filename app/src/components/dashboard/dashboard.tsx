@@ -5,6 +5,7 @@ import { useQuery } from "convex/react";
 import { FolderPlus, Search, Sparkles } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
+import { AccountMenu } from "../shell/account-menu.tsx";
 import { Logo } from "../shell/logo.tsx";
 import { ThemeToggle } from "../shell/theme-toggle.tsx";
 import { Button } from "../ui/button.tsx";
@@ -48,6 +49,7 @@ export function Dashboard() {
         <span className="font-semibold text-lg">Polaris</span>
         <div className="ml-auto flex items-center gap-1">
           <ThemeToggle />
+          <AccountMenu />
         </div>
       </header>
       <main className="mx-auto max-w-4xl px-4 pt-6 pb-20 sm:px-6 sm:pt-10">

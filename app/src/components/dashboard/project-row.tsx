@@ -1,11 +1,12 @@
 "use client";
 // One project of the list: its name, how its generation stands, when it was changed last.
 
-import { useMutation, useQuery } from "convex/react";
+import { useQuery } from "convex/react";
 import { Ban, CircleAlert, Ellipsis, Folder, Pencil, Trash2 } from "lucide-react";
 import Link from "next/link";
 import { memo, useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
+import { request } from "../../live/request.ts";
 import { generationWords } from "../generation/use-generation.ts";
 import { Ago } from "../ui/ago.tsx";
 import { Confirm } from "../ui/confirm.tsx";
@@ -24,7 +25,6 @@ export const ProjectRow = memo(function ProjectRow({
   updatedAt: number;
 }) {
   const generation = useQuery(api.projects.getGeneration, { projectId: id });
-  const deleteProject = useMutation(api.projects.deleteProject);
   const [deleting, setDeleting] = useState(false);
   const [renaming, setRenaming] = useState(false);
   const status = generation?.status ?? "none";
@@ -97,7 +97,9 @@ export const ProjectRow = memo(function ProjectRow({
         onOpenChange={setDeleting}
         title={`Delete ${name}?`}
         action="Delete project"
-        onConfirm={() => deleteProject({ id })}
+        onConfirm={() =>
+          request("DELETE", `/api/projects/delete?projectId=${encodeURIComponent(id)}`)
+        }
       >
         Its files, its conversations and its log are deleted too. This cannot be undone.
       </Confirm>

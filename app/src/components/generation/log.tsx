@@ -3,10 +3,11 @@
 // of the files, and how it ended.
 
 import { useQuery } from "convex/react";
-import { ScrollText } from "lucide-react";
+import { RotateCcw, ScrollText } from "lucide-react";
 import type { ReactNode } from "react";
 import { api } from "../../../convex/_generated/api.js";
 import { useStickToBottom } from "../conversation/use-stick-to-bottom.ts";
+import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { LogRow } from "./log-row.tsx";
@@ -21,10 +22,14 @@ export function GenerationLog({
   projectId,
   generation,
   problem,
+  beginning,
+  onAgain,
 }: {
   projectId: string;
   generation: Generation | undefined;
   problem: string | undefined;
+  beginning: boolean;
+  onAgain: () => void;
 }) {
   const events = useQuery(api.projects.getGenerationEvents, { projectId, limit: SHOWN_LINES });
   const { scroller, content } = useStickToBottom();
@@ -57,7 +62,7 @@ export function GenerationLog({
                   <LogRow key={event._id} event={event} />
                 ))}
               </ol>
-              <End generation={generation} />
+              <End generation={generation} beginning={beginning} onAgain={onAgain} />
             </>
           )}
         </div>
@@ -66,21 +71,35 @@ export function GenerationLog({
   );
 }
 
-function End({ generation: { status, label } }: { generation: Generation }): ReactNode {
-  if (status === "failed") {
-    return (
-      <Notice tone="danger" alert={false} title="The generation failed." className="mt-4">
-        {label}. The files that were written are kept. You can go on from here in the conversation,
-        or generate the project again from the list of projects.
-      </Notice>
-    );
-  }
-  if (status === "cancelled") {
-    return (
-      <Notice tone="info" title="The generation was cancelled." className="mt-4">
-        The files that were written until then are kept.
-      </Notice>
-    );
-  }
-  return null;
+function End({
+  generation: { status, label },
+  beginning,
+  onAgain,
+}: {
+  generation: Generation;
+  beginning: boolean;
+  onAgain: () => void;
+}): ReactNode {
+  if (status !== "failed" && status !== "cancelled") return null;
+  const failed = status === "failed";
+  return (
+    <Notice
+      tone={failed ? "danger" : "info"}
+      alert={false}
+      title={failed ? sentence(label) : "The generation was cancelled."}
+      className="mt-4"
+      actions={
+        <Button size="sm" busy={beginning} onClick={onAgain}>
+          {!beginning && <RotateCcw aria-hidden className="size-3.5" />}
+          Go on from here
+        </Button>
+      }
+    >
+      The files that were written are kept. The steps that were finished are not done again.
+    </Notice>
+  );
+}
+
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }

@@ -13,6 +13,7 @@ export type Generation = FunctionReturnType<typeof api.projects.getGeneration>;
 export function useGeneration(projectId: string) {
   const generation = useQuery(api.projects.getGeneration, { projectId });
   const [stopping, setStopping] = useState(false);
+  const [beginning, setBeginning] = useState(false);
   const [problem, setProblem] = useState<string>();
   const running = generation?.status === "running";
 
@@ -32,7 +33,21 @@ export function useGeneration(projectId: string) {
     }
   }, [projectId, stopping]);
 
-  return { generation, running, stopping, problem, stop };
+  /** Goes on behind the last finished step. */
+  const again = useCallback(async (): Promise<void> => {
+    if (beginning) return;
+    setBeginning(true);
+    setProblem(undefined);
+    try {
+      await request("POST", "/api/projects/generate", { projectId });
+    } catch (error) {
+      setProblem(`The generation could not be started. ${explain(error)}`);
+    } finally {
+      setBeginning(false);
+    }
+  }, [projectId, beginning]);
+
+  return { generation, running, stopping, beginning, problem, stop, again };
 }
 
 /** The state in words, as the list of projects and the project's page say it. */

@@ -3,6 +3,7 @@
 
 import { ChevronRight } from "lucide-react";
 import Link from "next/link";
+import { AccountMenu } from "../shell/account-menu.tsx";
 import { Logo } from "../shell/logo.tsx";
 import { ThemeToggle } from "../shell/theme-toggle.tsx";
 import { cx } from "../ui/cx.ts";
@@ -61,8 +62,9 @@ export function TopBar({
           </button>
         ))}
       </nav>
-      <div className="max-lg:ml-auto">
+      <div className="flex gap-0.5 max-lg:ml-auto">
         <ThemeToggle />
+        <AccountMenu />
       </div>
     </header>
   );

@@ -20,7 +20,8 @@ import type { View } from "./views.ts";
 
 export function Workspace({ projectId, initialView }: { projectId: string; initialView: View }) {
   const project = useQuery(api.projects.getById, { id: projectId });
-  const { generation, running, stopping, problem, stop } = useGeneration(projectId);
+  const { generation, running, stopping, beginning, problem, stop, again } =
+    useGeneration(projectId);
   const [view, setView] = useState<View>(initialView);
   const [openId, setOpenId] = useState<string>();
   const [width, setWidth] = useWidth();
@@ -82,7 +83,13 @@ export function Workspace({ projectId, initialView }: { projectId: string; initi
           </div>
           {showsLog && (
             <div className="min-w-0 flex-1">
-              <GenerationLog projectId={projectId} generation={generation} problem={problem} />
+              <GenerationLog
+                projectId={projectId}
+                generation={generation}
+                problem={problem}
+                beginning={beginning}
+                onAgain={() => void again()}
+              />
             </div>
           )}
         </main>
