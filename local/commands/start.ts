@@ -4,11 +4,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { ensureBuild } from "../app/build.ts";
 import { type Part, type Stack, startStack } from "../stack/index.ts";
 import { type Settings, settingsFrom } from "../stack/services.ts";
 import { formatTable } from "./format.ts";
 import { bold, codeOf, describe, dim, onInterrupt, ROOT, STATE } from "./lifecycle.ts";
 import { findRunningStack, removeStackFile, writeStackFile } from "./stack-file.ts";
+
+/** Where Next.js is by default, too. */
+const APP_PORT = 3000;
 
 const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
   convex: "convex",
@@ -16,6 +20,7 @@ const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
   model: "model",
   sentry: "sentry",
   cli: "worker",
+  app: "app",
   stack: "polaris",
 };
 
@@ -59,7 +64,11 @@ async function main(): Promise<void> {
   });
   process.on("exit", () => removeStackFile(STATE));
 
-  process.stderr.write("polaris: starting the services and the Trigger.dev CLI ...\n");
+  process.stderr.write("polaris: starting the services, the app and the Trigger.dev CLI ...\n");
+  const mode = process.argv.includes("--production") ? "production" : "development";
+  if (mode === "production") {
+    await ensureBuild((line) => process.stderr.write(`polaris: ${line}\n`));
+  }
   const pace = Number(process.env.POLARIS_MODEL_PACE || Number.NaN);
   stack = await startStack({
     state: STATE,
@@ -67,6 +76,8 @@ async function main(): Promise<void> {
     supervise: true,
     log,
     signal: starting.signal,
+    app: mode,
+    appPort: APP_PORT,
     ...(pace >= 0 ? { pace } : {}),
   });
   await writeStackFile(STATE, {
@@ -76,7 +87,7 @@ async function main(): Promise<void> {
   });
   process.stdout.write(`\n${formatTable(stack.table)}\n\n`);
   process.stdout.write(
-    `Ready. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,
+    `Ready: ${bold(stack.app?.url ?? "")}. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,
   );
 }
 
