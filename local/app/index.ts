@@ -107,6 +107,7 @@ export async function startApp({ mode, port, env, log }: AppOptions): Promise<Ap
   } finally {
     clearTimeout(timer);
   }
+  if (mode === "development") await compiled(`http://${HOSTNAME}:${chosen}/`);
   return {
     url: `http://localhost:${chosen}`,
     port: chosen,
@@ -124,6 +125,15 @@ export async function startApp({ mode, port, env, log }: AppOptions): Promise<Ap
       clearTimeout(grace);
     },
   };
+}
+
+/** In development a page is compiled when it is first asked for: better before a person asks. */
+async function compiled(page: string): Promise<void> {
+  const signal = AbortSignal.timeout(READY_TIMEOUT_MS);
+  await fetch(page, { signal }).then(
+    (response) => response.arrayBuffer(),
+    () => undefined,
+  );
 }
 
 function signalGroup(child: ChildProcess, name: NodeJS.Signals): void {

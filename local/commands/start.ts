@@ -1,6 +1,7 @@
 // npm start: the whole product on this machine. What `.env.local` names is used for real, everything
 // else by its stand-in; state lives in `.polaris/`. Prints a table, then readable logs, until Ctrl-C.
 
+import { watchFile } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
@@ -11,6 +12,8 @@ import { formatTable } from "./format.ts";
 import { bold, codeOf, describe, dim, onInterrupt, ROOT, STATE } from "./lifecycle.ts";
 import { findRunningStack, removeStackFile, writeStackFile } from "./stack-file.ts";
 
+const ENV_FILE = join(ROOT, ".env.local");
+const ENV_FILE_CHECK_MS = 1_000;
 /** Where Next.js is by default, too. */
 const APP_PORT = 3000;
 
@@ -26,7 +29,7 @@ const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
 
 async function readSettings(): Promise<Settings> {
   try {
-    return settingsFrom(parseEnv(await readFile(join(ROOT, ".env.local"), "utf8")));
+    return settingsFrom(parseEnv(await readFile(ENV_FILE, "utf8")));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw error;
@@ -38,6 +41,29 @@ function log(part: Part | "stack", line: string): void {
   if (text === "") return;
   const time = new Date().toTimeString().slice(0, 8);
   process.stdout.write(`${dim(`${time} ${PART_NAMES[part].padEnd(8)}`)} ${text}\n`);
+}
+
+async function noteRunning({ env, seeded }: Stack): Promise<void> {
+  await writeStackFile(STATE, {
+    pid: process.pid,
+    env: { ...env },
+    ...(seeded === undefined ? {} : { seeded }),
+  });
+}
+
+/** A model key that is added, changed or removed counts at once; the rest with the next start. */
+function followSettings(stack: Stack): void {
+  let working = Promise.resolve();
+  watchFile(ENV_FILE, { interval: ENV_FILE_CHECK_MS }, () => {
+    working = working
+      .then(async () => {
+        if (!(await stack.useModel(await readSettings()))) return;
+        await noteRunning(stack);
+        const model = stack.table.find(({ service }) => service === "Model");
+        log("stack", `.env.local has changed; the model is now ${model?.url ?? "another"}`);
+      })
+      .catch((error: unknown) => log("stack", `.env.local: ${describe(error)}`));
+  });
 }
 
 async function main(): Promise<void> {
@@ -80,11 +106,8 @@ async function main(): Promise<void> {
     appPort: APP_PORT,
     ...(pace >= 0 ? { pace } : {}),
   });
-  await writeStackFile(STATE, {
-    pid: process.pid,
-    env: { ...stack.env },
-    ...(stack.seeded === undefined ? {} : { seeded: stack.seeded }),
-  });
+  await noteRunning(stack);
+  followSettings(stack);
   process.stdout.write(`\n${formatTable(stack.table)}\n\n`);
   process.stdout.write(
     `Ready: ${bold(stack.app?.url ?? "")}. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,

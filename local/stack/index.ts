@@ -2,7 +2,7 @@
 // official Trigger.dev CLI on top, a seeded project to talk about. Everything it starts ends with it.
 // It composes; what the services do stands in their own folders.
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type App, type AppMode, freePort, startApp } from "../app/index.ts";
@@ -20,6 +20,7 @@ import {
   SERVICE_NAMES,
   type ServiceName,
   type Settings,
+  settingsOf,
 } from "./services.ts";
 import { type SignInKeys, signInKeys } from "./sign-in.ts";
 import { StandIn } from "./stand-in.ts";
@@ -77,12 +78,18 @@ export interface Stack {
   /** Starts a part again where it was: same port, same state. */
   start(part: Part): Promise<void>;
   restart(part: Part): Promise<void>;
+  /**
+   * Takes over what other settings say of the model, whose keys only workers have: the workers are
+   * started again, nothing else is. Returns whether anything changed.
+   */
+  useModel(settings: Settings): Promise<boolean>;
   /** Looks for messages whose run is dead and gives them their final status. */
   repair(): Promise<void>;
   close(): Promise<void>;
 }
 
 export const REPOSITORY = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+const STAND_INS_FILE = "stand-ins.json";
 const RESTART_PAUSE_MS = 1_000;
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -114,7 +121,7 @@ class LocalStack implements Stack {
   app: App | undefined;
 
   readonly #options: StackOptions;
-  readonly #settings: Settings;
+  #settings: Settings;
   readonly #names: readonly ServiceName[];
   readonly #standIns = new Map<ServiceName, StandIn>();
   #repairs: Repairs | undefined;
@@ -140,25 +147,15 @@ class LocalStack implements Stack {
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.start()));
     const used = [...this.#standIns].map(([name, standIn]) => [name, standIn.port] as const);
     await writePorts(this.state, { ...ports, ...Object.fromEntries(used) });
-
-    for (const name of this.#names) {
-      const real = realService(name, this.#settings);
-      const { title, variables } = DESCRIPTIONS[name];
-      this.table.push({
-        service: title,
-        real: real !== undefined,
-        variable: real?.because ?? variables[0] ?? "",
-        url: real?.url ?? this.#standIns.get(name)?.info.url ?? "",
-      });
-    }
-    const { env: more = {} } = this.#options;
-    this.env = { ...environment(this.#standIns, this.#names, this.#settings), ...more };
+    for (const name of this.#names) this.table.push(this.#rowOf(name));
+    this.#setEnvironment();
     const { CONVEX_URL: convexUrl, POLARIS_CONVEX_INTERNAL_KEY: internalKey } = this.env;
     // A real deployment gets no demo project: it belongs to somebody.
     if (this.#standIns.has("convex") && convexUrl !== undefined && internalKey !== undefined) {
       this.seeded = await seed(this.state, convexUrl, internalKey);
     }
     this.appEnv = this.#appEnvironment();
+    await this.#noteStandIns();
     const starting: Promise<void>[] = [];
     if (this.#options.cli ?? true) starting.push(this.#launchCli());
     if (this.#options.app !== undefined) starting.push(this.#launchApp());
@@ -199,6 +196,34 @@ class LocalStack implements Stack {
   async restart(part: Part): Promise<void> {
     await this.kill(part);
     await this.start(part);
+  }
+
+  async useModel(settings: Settings): Promise<boolean> {
+    const given = settingsOf("model", settings);
+    const before = settingsOf("model", this.#settings);
+    if (JSON.stringify(given) === JSON.stringify(before)) return false;
+    const others = Object.entries(this.#settings).filter(([name]) => before[name] === undefined);
+    this.#settings = { ...Object.fromEntries(others), ...given };
+    const standIn = this.#standIns.get("model");
+    if (realService("model", this.#settings) !== undefined) {
+      this.#standIns.delete("model");
+      await standIn?.close();
+    } else if (standIn === undefined) {
+      this.#prepare("model", (await readPorts(this.state)).model ?? 0);
+      await this.#standIn("model").start();
+    }
+    const row = this.#rowOf("model");
+    const known = this.table.find(({ service }) => service === row.service);
+    if (known !== undefined) Object.assign(known, row);
+    this.#setEnvironment();
+    await this.#noteStandIns();
+    if (this.cli !== undefined) {
+      const ended = this.cli;
+      this.cli = undefined;
+      await ended.close();
+      await this.#launchCli();
+    }
+    return true;
   }
 
   async repair(): Promise<void> {
@@ -245,20 +270,45 @@ class LocalStack implements Stack {
   }
 
   #appEnvironment(): Record<string, string> {
-    const given = appSettings(this.#settings);
-    const rows: { service: string; variable: string }[] = this.table
-      .filter(({ real }) => !real)
-      .map(({ service, variable }) => ({ service, variable }));
-    for (const { title, variable } of APP_SERVICES) {
-      if (given[variable] === undefined) rows.push({ service: title, variable });
-    }
     return {
-      ...given,
-      POLARIS_STAND_INS: JSON.stringify(rows),
+      ...appSettings(this.#settings),
+      POLARIS_STAND_INS_FILE: join(this.state, STAND_INS_FILE),
       POLARIS_LOCAL_AUTH_KEY: this.#signIn?.privateKey ?? "",
       // This installation made the key: also a production build may believe it here.
       POLARIS_LOCAL_AUTH: "allowed",
     };
+  }
+
+  /** For the page, which names them; the file says it anew when one became real. */
+  async #noteStandIns(): Promise<void> {
+    const rows = new Map<string, string>();
+    for (const { service, real, variable } of this.table) {
+      if (!real) rows.set(service, variable);
+    }
+    for (const { title, variable } of APP_SERVICES) {
+      if (this.#settings[variable] === undefined) rows.set(title, variable);
+    }
+    const standIns = [...rows].map(([service, variable]) => ({ service, variable }));
+    const path = join(this.state, STAND_INS_FILE);
+    const draft = `${path}.${process.pid}`;
+    await writeFile(draft, `${JSON.stringify(standIns)}\n`);
+    await rename(draft, path);
+  }
+
+  #rowOf(name: ServiceName): TableRow {
+    const real = realService(name, this.#settings);
+    const { title, variables } = DESCRIPTIONS[name];
+    return {
+      service: title,
+      real: real !== undefined,
+      variable: real?.because ?? variables[0] ?? "",
+      url: real?.url ?? this.#standIns.get(name)?.info.url ?? "",
+    };
+  }
+
+  #setEnvironment(): void {
+    const { env: more = {} } = this.#options;
+    this.env = { ...environment(this.#standIns, this.#names, this.#settings), ...more };
   }
 
   async #launchApp(): Promise<void> {

@@ -1,6 +1,7 @@
 // What a page may know of how this server is set up: where Convex is and which stand-ins are in use.
 // Read at each request, never at build time: one build serves every deployment. No key leaves here.
 
+import { readFileSync } from "node:fs";
 import { variable } from "./variables.ts";
 
 export interface StandIn {
@@ -23,8 +24,16 @@ export function publicSettings(): PublicSettings {
   };
 }
 
-/** `npm start` says which of its services are stand-ins: `[{"service", "variable"}, …]` as JSON. */
+/**
+ * `npm start` keeps a file that says which of its services are stand-ins: `[{"service", "variable"},
+ * …]`. It changes while this server runs, when a key turns a stand-in into the real thing.
+ */
 function standIns(): StandIn[] {
-  const text = variable("POLARIS_STAND_INS");
-  return text === undefined ? [] : (JSON.parse(text) as StandIn[]);
+  const path = variable("POLARIS_STAND_INS_FILE");
+  if (path === undefined) return [];
+  try {
+    return JSON.parse(readFileSync(/* turbopackIgnore: true */ path, "utf8")) as StandIn[];
+  } catch {
+    return [];
+  }
 }
