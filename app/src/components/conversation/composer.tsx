@@ -77,7 +77,10 @@ export function Composer({ field, text, onText, state, onSend, onStop, problem }
           </RoundButton>
         )}
       </div>
-      <p id={hintId} className="mt-1.5 flex h-4 items-center gap-1.5 px-1 text-2xs text-faint">
+      <p
+        id={hintId}
+        className="mt-1.5 flex h-4 items-center gap-1.5 px-1 text-2xs text-faint pointer-coarse:sr-only"
+      >
         {answering ? (
           <>
             <Keys keys="Esc" /> stops the answer

@@ -125,6 +125,8 @@ export function CodeEditor(props: CodeEditorProps) {
           EditorView.contentAttributes.of({
             "aria-label": `${name}, editor. Esc, then Tab leaves it.`,
             spellcheck: "false",
+            // It is focusable anyway; this says so to those who look from outside.
+            tabindex: "0",
           }),
           EditorView.domEventHandlers({ blur: () => handlers.current.onBlur() }),
           EditorView.updateListener.of((update) => {
@@ -147,7 +149,11 @@ export function CodeEditor(props: CodeEditorProps) {
       })
       // Without colours it is still readable.
       .catch(() => undefined);
+    // Its lines were measured with another font where ours was not there yet.
+    const measure = (): void => editor.requestMeasure();
+    document.fonts.addEventListener("loadingdone", measure);
     return () => {
+      document.fonts.removeEventListener("loadingdone", measure);
       view.current = null;
       editor.destroy();
     };

@@ -10,7 +10,7 @@ type Mark = "done" | "running" | "failed" | "cancelled" | "waiting";
 
 export function StepList({ status, reached }: { status: Generation["status"]; reached: number }) {
   return (
-    <ol aria-label="Steps" className="grid grid-cols-1 gap-x-4 gap-y-0.5 sm:grid-cols-3">
+    <ol aria-label="Steps" className="grid grid-cols-2 gap-x-4 gap-y-0.5 sm:grid-cols-3">
       {GENERATION_STEPS.map(([id, title], index) => {
         const mark = markOf(index + 1, status, reached);
         return (

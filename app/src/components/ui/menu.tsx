@@ -39,8 +39,8 @@ export function MenuItem({
   return (
     <DropdownMenu.Item
       className={cx(
-        "flex cursor-default select-none items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm outline-none data-[highlighted]:bg-hover [&>svg]:size-4 [&>svg]:text-faint",
-        danger && "text-danger [&>svg]:text-danger",
+        "flex cursor-default select-none items-center gap-2.5 rounded-lg px-2.5 py-1.5 text-sm outline-none data-[highlighted]:bg-hover [&>svg]:size-4",
+        danger ? "text-danger" : "[&>svg]:text-faint",
         className,
       )}
       {...rest}
