@@ -2,17 +2,13 @@
 // else by its stand-in; state lives in `.polaris/`. Prints a table, then readable logs, until Ctrl-C.
 
 import { watchFile } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { parseEnv } from "node:util";
 import { ensureBuild } from "../app/build.ts";
 import { type Part, type Stack, startStack } from "../stack/index.ts";
-import { type Settings, settingsFrom } from "../stack/services.ts";
+import { ENV_FILE, readSettings } from "./env-file.ts";
 import { formatTable } from "./format.ts";
-import { bold, codeOf, describe, dim, onInterrupt, ROOT, STATE } from "./lifecycle.ts";
+import { bold, codeOf, describe, dim, onInterrupt, STATE } from "./lifecycle.ts";
 import { findRunningStack, removeStackFile, writeStackFile } from "./stack-file.ts";
 
-const ENV_FILE = join(ROOT, ".env.local");
 const ENV_FILE_CHECK_MS = 1_000;
 /** Where Next.js is by default, too. */
 const APP_PORT = 3000;
@@ -26,15 +22,6 @@ const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
   app: "app",
   stack: "polaris",
 };
-
-async function readSettings(): Promise<Settings> {
-  try {
-    return settingsFrom(parseEnv(await readFile(ENV_FILE, "utf8")));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw error;
-  }
-}
 
 function log(part: Part | "stack", line: string): void {
   const text = line.trimEnd();
@@ -91,6 +78,11 @@ async function main(): Promise<void> {
   process.on("exit", () => removeStackFile(STATE));
 
   process.stderr.write("polaris: starting the services, the app and the Trigger.dev CLI ...\n");
+  if (settings.NEXT_PUBLIC_CONVEX_URL && !settings.NEXT_PUBLIC_STACK_PROJECT_ID) {
+    process.stderr.write(
+      "polaris: Convex is real and sign-in is not: its deployment does not believe the developer of this machine. Set NEXT_PUBLIC_STACK_PROJECT_ID too.\n",
+    );
+  }
   const mode = process.argv.includes("--production") ? "production" : "development";
   if (mode === "production") {
     await ensureBuild((line) => process.stderr.write(`polaris: ${line}\n`));
