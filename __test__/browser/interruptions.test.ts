@@ -98,6 +98,47 @@ describe("in the middle of an answer", { skip: NO_BROWSER }, () => {
     );
   });
 
+  it("a reader who scrolls up stays there, and nothing jumps while it streams", async () => {
+    await lab.world.script("Let me read", [
+      { text: `${"A line to read.\n\n".repeat(60)}`, deltasPerSecond: 300 },
+      ...SLOWLY,
+    ]);
+    const project = await lab.project("Reader");
+    const { page } = project;
+    await project.say("Let me read");
+    await project.answered("completed");
+    // At its end the list follows what comes.
+    const list = page.getByRole("log", { name: "Messages" });
+    const fromEnd = () =>
+      list.evaluate((box) => Math.round(box.scrollHeight - box.scrollTop - box.clientHeight));
+    assert.equal(await fromEnd(), 0);
+    await project.say("Let me read");
+    await project.streams();
+    assert.ok((await fromEnd()) <= 1, "the list follows the answer");
+
+    await list.hover();
+    await page.mouse.wheel(0, -600);
+    await page.getByRole("button", { name: "Newest" }).waitFor();
+    await page.evaluate(() => {
+      const seen = window as unknown as { shift: number };
+      seen.shift = 0;
+      new PerformanceObserver((entries) => {
+        for (const entry of entries.getEntries()) {
+          seen.shift += (entry as PerformanceEntry & { value: number }).value;
+        }
+      }).observe({ type: "layout-shift" });
+    });
+    const where = await list.evaluate((box) => box.scrollTop);
+    const before = await project.text();
+    await project.answered("completed");
+    assert.ok((await project.text()).length > before.length, "more was written meanwhile");
+    assert.equal(await list.evaluate((box) => box.scrollTop), where, "the reader has not moved");
+    const shift = await page.evaluate(() => (window as unknown as { shift: number }).shift);
+    assert.equal(shift, 0, "nothing has jumped");
+    await page.getByRole("button", { name: "Newest" }).click();
+    assert.ok((await fromEnd()) <= 1);
+  });
+
   it("two clicks on Send are one message", async () => {
     await lab.world.script("Sent with two clicks", [{ text: "Once." }]);
     const project = await lab.project("Double click");

@@ -45,7 +45,7 @@ export function callTitle({ name, args }: ToolCall): { verb: string; object: str
 
 /** Tools tell the model of their failures in a text that begins so. */
 export function isErrorResult(result: unknown): boolean {
-  return typeof result === "string" && /^Error\b/.test(result);
+  return typeof result === "string" && /^(?:Error\b|File not found\b)/.test(result);
 }
 
 export function shown(value: unknown): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { lineWords, previewOf, reachedStep } from "./log-words.ts";
+import { lineWords, previewOf, progressOf } from "./log-words.ts";
 
 const line = (message: string, filePath?: string) => ({ type: "step" as const, message, filePath });
 
@@ -22,12 +22,11 @@ describe("the generation log", () => {
   });
 
   it("knows how far it got", () => {
-    assert.equal(reachedStep([]), 0);
-    assert.equal(reachedStep([line("Starting generate-config-files"), line("Wrote x")]), 1);
-    assert.equal(
-      reachedStep([line("Starting verify-project"), line("Completed verify-project")]),
-      9,
-    );
+    assert.deepEqual(progressOf([]), { step: 0, finished: false });
+    const first = line("Starting generate-config-files");
+    assert.deepEqual(progressOf([first, line("Wrote x")]), { step: 1, finished: false });
+    const last = [line("Starting verify-project"), line("Completed verify-project")];
+    assert.deepEqual(progressOf([first, ...last]), { step: 9, finished: true });
   });
 
   it("cuts previews to twelve lines", () => {

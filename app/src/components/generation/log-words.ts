@@ -18,7 +18,8 @@ const TITLES: ReadonlyMap<string, string> = new Map([
 export function lineWords({ message, filePath }: LogLine): { text: string; path?: string } {
   const file = /^(Wrote|Deleted) /.exec(message);
   if (file !== null && filePath !== undefined) return { text: file[1] ?? "", path: filePath };
-  if (/^Generation queued/.test(message)) return { text: "Queued" };
+  const [, begun] = /^Generation (queued|started) \(/.exec(message) ?? [];
+  if (begun !== undefined) return { text: begun === "queued" ? "Queued" : "Started" };
   const step = /^(Starting|Completed) (\S+)$/.exec(message);
   if (step !== null) {
     const [, verb, id = ""] = step;
@@ -40,14 +41,14 @@ function titleOf(id: string): string {
   return TITLES.get(id) ?? id;
 }
 
-/** The number of the last step that was begun; 0: none. */
-export function reachedStep(lines: readonly LogLine[]): number {
+/** The number of the last step that was begun (0: none), and whether it was finished. */
+export function progressOf(lines: readonly LogLine[]): { step: number; finished: boolean } {
   for (const { message } of lines.toReversed()) {
-    const id = /^Starting (\S+)$/.exec(message)?.[1];
+    const [, verb, id] = /^(Starting|Completed) (\S+)$/.exec(message) ?? [];
     const index = GENERATION_STEPS.findIndex(([step]) => step === id);
-    if (index >= 0) return index + 1;
+    if (index >= 0) return { step: index + 1, finished: verb === "Completed" };
   }
-  return 0;
+  return { step: 0, finished: false };
 }
 
 const MAX_PREVIEW_LINES = 12;

@@ -11,7 +11,7 @@ import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { Notice } from "../ui/notice.tsx";
 import { LogRow } from "./log-row.tsx";
-import { reachedStep } from "./log-words.ts";
+import { progressOf } from "./log-words.ts";
 import { StepList } from "./step-list.tsx";
 import type { Generation } from "./use-generation.ts";
 
@@ -55,7 +55,7 @@ export function GenerationLog({
           {events !== undefined && events.length > 0 && generation !== undefined && (
             <>
               {generation.status !== "none" && (
-                <StepList status={generation.status} reached={reachedStep(events)} />
+                <StepList status={generation.status} progress={progressOf(events)} />
               )}
               <ol className="mt-5">
                 {events.map((event) => (

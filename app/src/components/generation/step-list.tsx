@@ -8,11 +8,22 @@ import type { Generation } from "./use-generation.ts";
 
 type Mark = "done" | "running" | "failed" | "cancelled" | "waiting";
 
-export function StepList({ status, reached }: { status: Generation["status"]; reached: number }) {
+interface Progress {
+  step: number;
+  finished: boolean;
+}
+
+export function StepList({
+  status,
+  progress,
+}: {
+  status: Generation["status"];
+  progress: Progress;
+}) {
   return (
     <ol aria-label="Steps" className="grid grid-cols-2 gap-x-4 gap-y-0.5 sm:grid-cols-3">
       {GENERATION_STEPS.map(([id, title], index) => {
-        const mark = markOf(index + 1, status, reached);
+        const mark = markOf(index + 1, status, progress);
         return (
           <li
             key={id}
@@ -29,9 +40,10 @@ export function StepList({ status, reached }: { status: Generation["status"]; re
   );
 }
 
-function markOf(number: number, status: Generation["status"], reached: number): Mark {
-  if (status === "completed" || number < reached) return "done";
-  if (number > reached) return "waiting";
+function markOf(number: number, status: Generation["status"], { step, finished }: Progress): Mark {
+  const isDone = number < step || (number === step && finished);
+  if (status === "completed" || isDone) return "done";
+  if (number > step) return "waiting";
   return status === "failed" || status === "cancelled" ? status : "running";
 }
 

@@ -3,7 +3,7 @@
 // time, chosen at the bottom, where there is not.
 
 import { useQuery } from "convex/react";
-import { type CSSProperties, useCallback, useState } from "react";
+import { type CSSProperties, useCallback, useEffect, useState } from "react";
 import { api } from "../../../convex/_generated/api.js";
 import { ConversationPane } from "../conversation/pane.tsx";
 import { EditorPane } from "../editor/editor-pane.tsx";
@@ -27,6 +27,10 @@ export function Workspace({ projectId, initialView }: { projectId: string; initi
   const [width, setWidth] = useWidth();
   const showsLog = view === "log";
   const name = project?.name ?? "";
+
+  useEffect(() => {
+    if (name !== "") document.title = `${name} · Polaris`;
+  }, [name]);
 
   const open = useCallback((id: string | undefined) => {
     setOpenId(id);
