@@ -372,8 +372,8 @@ export const writeFileByPath = serverMutation({
     guard: v.optional(runGuard),
   },
   returns: v.null(),
-  handler: async (ctx, { guard, ...args }) => {
-    await messages.requireLiveRun(ctx, guard);
+  handler: async (ctx, args) => {
+    await messages.requireLiveRun(ctx, args.guard);
     await files.writeFile(ctx, args);
     return null;
   },
@@ -382,8 +382,8 @@ export const writeFileByPath = serverMutation({
 export const deleteFileByPath = serverMutation({
   args: { projectId: v.string(), path: v.string(), guard: v.optional(runGuard) },
   returns: v.null(),
-  handler: async (ctx, { guard, ...args }) => {
-    await messages.requireLiveRun(ctx, guard);
+  handler: async (ctx, args) => {
+    await messages.requireLiveRun(ctx, args.guard);
     await files.deleteFile(ctx, args);
     return null;
   },

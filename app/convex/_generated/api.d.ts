@@ -30,6 +30,7 @@ import type * as model_owner from "../model/owner.js";
 import type * as model_paths from "../model/paths.js";
 import type * as model_projects from "../model/projects.js";
 import type * as model_removal from "../model/removal.js";
+import type * as model_saves from "../model/saves.js";
 import type * as model_sending from "../model/sending.js";
 import type * as model_server from "../model/server.js";
 import type * as model_tree from "../model/tree.js";
@@ -65,6 +66,7 @@ declare const fullApi: ApiFromModules<{
   "model/paths": typeof model_paths;
   "model/projects": typeof model_projects;
   "model/removal": typeof model_removal;
+  "model/saves": typeof model_saves;
   "model/sending": typeof model_sending;
   "model/server": typeof model_server;
   "model/tree": typeof model_tree;

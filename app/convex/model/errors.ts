@@ -15,6 +15,8 @@ export type ErrorCode =
   | "PARENT_IS_A_FILE"
   | "FILE_TOO_LARGE"
   | "SUPERSEDED"
+  /** A person saved the file while the job was running. */
+  | "CHANGED_BY_USER"
   /** No identity. */
   | "UNAUTHORIZED"
   | "PROJECT_LIMIT_REACHED"

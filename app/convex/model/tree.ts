@@ -8,6 +8,7 @@ import { coded } from "./errors";
 import { foldersFirst, requireFits } from "./files";
 import { splitPath } from "./paths";
 import { removeTree } from "./removal";
+import { isPersons, personsTime } from "./saves";
 
 type FileRow = Doc<"files">;
 
@@ -103,7 +104,7 @@ export async function create(
   }
   const content = given.type === "file" ? { content: given.content } : {};
   if (given.type === "file") requireFits({ projectId, name, content: given.content });
-  const updatedAt = Date.now();
+  const updatedAt = personsTime();
   await ctx.db.insert("files", {
     projectId,
     ...(parent === undefined ? {} : { parentId: parent }),
@@ -137,7 +138,8 @@ export async function rename(ctx: MutationCtx, file: FileRow, newName: string): 
   if (file.content !== undefined) {
     requireFits({ projectId: file.projectId, name, content: file.content });
   }
-  const updatedAt = Date.now();
+  // The content stays whose it was.
+  const updatedAt = isPersons(file) ? personsTime() : Date.now();
   await ctx.db.patch(file._id, { name, updatedAt });
   await ctx.db.patch(file.projectId, { updatedAt });
 }
@@ -150,7 +152,7 @@ export async function remove(ctx: MutationCtx, file: FileRow): Promise<void> {
 export async function save(ctx: MutationCtx, file: FileRow, content: string): Promise<void> {
   if (file.type === "folder") throw coded("IS_A_FOLDER", `${file.name} is a folder`);
   requireFits({ projectId: file.projectId, name: file.name, content });
-  const updatedAt = Date.now();
+  const updatedAt = personsTime();
   if (file.storageId !== undefined) await ctx.storage.delete(file.storageId);
   await ctx.db.patch(file._id, { content, storageId: undefined, updatedAt });
   await ctx.db.patch(file.projectId, { updatedAt });

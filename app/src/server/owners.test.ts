@@ -518,6 +518,61 @@ describe("files", () => {
     assert.deepEqual(await convex.run(async (ctx) => ctx.db.query("files").collect()), []);
   });
 
+  it("that a person saves while a job runs stay theirs, until the next job", async () => {
+    const { projectId, conversationId } = await conversation();
+    await write(projectId, "src/a.ts", "before");
+    const id = await idOf(projectId, "src", "a.ts");
+    await anna.mutation(api.files.updateFile, { id, content: "saved before the job" });
+    const job = async () => {
+      const { messageId } = await send(conversationId);
+      const begun = { ...key, messageId, runId: messageId, attempt: 1, resume: true };
+      const { seq = 0 } = await convex.mutation(api.system.beginMessage, begun);
+      const guard = { messageId, seq };
+      return {
+        messageId,
+        write: (path: string) =>
+          convex.mutation(api.system.writeFileByPath, {
+            ...key,
+            projectId,
+            path,
+            content: "the job's",
+            guard,
+          }),
+        delete: (path: string) =>
+          convex.mutation(api.system.deleteFileByPath, { ...key, projectId, path, guard }),
+      };
+    };
+    const content = async () => (await anna.query(api.files.getFile, { id })).content;
+    const first = await job();
+    await first.write("src/a.ts");
+    assert.equal(await content(), "the job's");
+    await anna.mutation(api.files.updateFile, { id, content: "the person's" });
+    assert.equal(await codeOf(first.write("src/a.ts")), "CHANGED_BY_USER");
+    assert.equal(await codeOf(first.delete("src/a.ts")), "CHANGED_BY_USER");
+    assert.equal(await codeOf(first.delete("src")), "CHANGED_BY_USER");
+    assert.equal(await content(), "the person's");
+    await first.write("src/b.ts");
+    await finish(first.messageId);
+    await (await job()).write("src/a.ts");
+    assert.equal(await content(), "the job's");
+  });
+
+  it("that a person saves while the project is generated stay theirs", async () => {
+    const { projectId } = await anna.mutation(api.projects.createForGeneration, {
+      name: "Shop",
+      generationId: "gen-1",
+      plan: "general",
+      description: "A shop for tea",
+    });
+    await write(projectId, "README.md", "generated");
+    const id = await idOf(projectId, "README.md");
+    await anna.mutation(api.files.updateFile, { id, content: "the person's" });
+    assert.equal(await codeOf(write(projectId, "README.md", "generated")), "CHANGED_BY_USER");
+    await anna.mutation(api.files.renameFile, { id, newName: "READ.md" });
+    assert.equal(await codeOf(write(projectId, "READ.md", "generated")), "CHANGED_BY_USER");
+    await write(projectId, "README.md", "generated");
+  });
+
   it("have names that a path can hold", async () => {
     const projectId = await project();
     for (const name of ["", ".", "..", "a/b", "/a", "a/", "a\\b", "a\u0000b", "x".repeat(256)]) {
