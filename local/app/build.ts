@@ -84,6 +84,8 @@ function newestIn(path: string): { at: number; path: string } {
   // A folder's own time says only that a name came or went, which a deletion does, too.
   let newest = found;
   for (const name of names) {
+    // Not part of the build.
+    if (/\.test\.tsx?$/.test(name)) continue;
     const inner = newestIn(join(path, name));
     if (inner.at > newest.at) newest = inner;
   }

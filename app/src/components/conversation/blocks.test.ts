@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { markdownBlocks } from "./blocks.ts";
+import { GrowingBlocks, markdownBlocks } from "./blocks.ts";
 
 describe("blocks of a growing answer", () => {
   it("are paragraphs, headings and fenced code", () => {
@@ -50,5 +50,17 @@ describe("blocks of a growing answer", () => {
         assert.deepEqual(markdownBlocks(before + added).slice(0, finished.length), finished);
       }),
     );
+  });
+
+  it("are cut once, however often the text grows", () => {
+    const growing = new GrowingBlocks();
+    const first = growing.of("One.\n\nTwo");
+    assert.deepEqual(growing.of("One.\n\nTwo and more.\n\n- a"), [
+      "One.\n\n",
+      "Two and more.\n\n",
+      "- a",
+    ]);
+    assert.equal(growing.of("One.\n\nTwo")[0], first[0]);
+    assert.deepEqual(growing.of("Another"), ["Another"]);
   });
 });

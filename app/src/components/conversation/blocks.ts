@@ -54,3 +54,21 @@ function closes(line: string, fence: string): boolean {
   const trimmed = line.trim();
   return trimmed.length >= fence.length && trimmed === fence.charAt(0).repeat(trimmed.length);
 }
+
+/**
+ * The blocks of a text that grows, each time by what it is now: what was cut before is not cut again.
+ * The strings of unchanged blocks are the same objects.
+ */
+export class GrowingBlocks {
+  #text = "";
+  #blocks: readonly string[] = [];
+
+  of(text: string): readonly string[] {
+    if (text === this.#text) return this.#blocks;
+    const kept = text.startsWith(this.#text) ? this.#blocks.slice(0, -1) : [];
+    const begin = kept.reduce((length, block) => length + block.length, 0);
+    this.#blocks = [...kept, ...markdownBlocks(text.slice(begin))];
+    this.#text = text;
+    return this.#blocks;
+  }
+}
