@@ -6,6 +6,7 @@ import { coded } from "./model/errors";
 import { documentOf, generationEventFields, generationStatus, projectFields } from "./model/fields";
 import { generationOf, logQueued, projectOfGeneration } from "./model/generation";
 import { type Caller, ownerMutation, ownerQuery, ownProject } from "./model/owner";
+import { nextUpdate } from "./model/projects";
 import { removeProject } from "./model/removal";
 import { getOrCreateUser, requireRoomForProject } from "./model/users";
 
@@ -148,8 +149,8 @@ export const rename = ownerMutation({
   args: { id: v.string(), name: v.string() },
   returns: v.null(),
   handler: async (ctx, { id, name }) => {
-    const { _id } = await ownProject(ctx, id);
-    await ctx.db.patch(_id, { name: checkedName(name), updatedAt: Date.now() });
+    const project = await ownProject(ctx, id);
+    await ctx.db.patch(project._id, { name: checkedName(name), updatedAt: nextUpdate(project) });
     return null;
   },
 });

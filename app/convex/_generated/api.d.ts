@@ -28,6 +28,7 @@ import type * as model_lookup from "../model/lookup.js";
 import type * as model_messages from "../model/messages.js";
 import type * as model_owner from "../model/owner.js";
 import type * as model_paths from "../model/paths.js";
+import type * as model_project_files from "../model/project-files.js";
 import type * as model_projects from "../model/projects.js";
 import type * as model_removal from "../model/removal.js";
 import type * as model_saves from "../model/saves.js";
@@ -64,6 +65,7 @@ declare const fullApi: ApiFromModules<{
   "model/messages": typeof model_messages;
   "model/owner": typeof model_owner;
   "model/paths": typeof model_paths;
+  "model/project-files": typeof model_project_files;
   "model/projects": typeof model_projects;
   "model/removal": typeof model_removal;
   "model/saves": typeof model_saves;

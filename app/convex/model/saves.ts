@@ -5,12 +5,13 @@ import type { Doc, Id } from "../_generated/dataModel";
 import type { QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
 import type { Guard } from "./messages";
+import { nextUpdate } from "./projects";
 
 const PERSONS_FRACTION_MS = 0.5;
 
-/** The time of a person's save. */
-export function personsTime(): number {
-  return Math.floor(Date.now()) + PERSONS_FRACTION_MS;
+/** The time of a person's save: the project's next. */
+export function personsTime(project: Doc<"projects">): number {
+  return nextUpdate(project) + PERSONS_FRACTION_MS;
 }
 
 export function isPersons({ updatedAt }: Pick<Doc<"files">, "updatedAt">): boolean {

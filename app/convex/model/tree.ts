@@ -7,6 +7,7 @@ import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
 import { foldersFirst, requireFits } from "./files";
 import { splitPath } from "./paths";
+import { nextUpdate } from "./projects";
 import { removeTree } from "./removal";
 import { isPersons, personsTime } from "./saves";
 
@@ -104,7 +105,7 @@ export async function create(
   }
   const content = given.type === "file" ? { content: given.content } : {};
   if (given.type === "file") requireFits({ projectId, name, content: given.content });
-  const updatedAt = personsTime();
+  const updatedAt = personsTime(await projectOf(ctx, projectId));
   await ctx.db.insert("files", {
     projectId,
     ...(parent === undefined ? {} : { parentId: parent }),
@@ -114,6 +115,12 @@ export async function create(
     updatedAt,
   });
   await ctx.db.patch(projectId, { updatedAt });
+}
+
+async function projectOf(ctx: QueryCtx, id: Id<"projects">): Promise<Doc<"projects">> {
+  const project = await ctx.db.get(id);
+  if (project === null) throw coded("PROJECT_NOT_FOUND", "Project not found");
+  return project;
 }
 
 async function named(
@@ -139,20 +146,22 @@ export async function rename(ctx: MutationCtx, file: FileRow, newName: string): 
     requireFits({ projectId: file.projectId, name, content: file.content });
   }
   // The content stays whose it was.
-  const updatedAt = isPersons(file) ? personsTime() : Date.now();
+  const project = await projectOf(ctx, file.projectId);
+  const updatedAt = isPersons(file) ? personsTime(project) : nextUpdate(project);
   await ctx.db.patch(file._id, { name, updatedAt });
   await ctx.db.patch(file.projectId, { updatedAt });
 }
 
 export async function remove(ctx: MutationCtx, file: FileRow): Promise<void> {
+  const updatedAt = nextUpdate(await projectOf(ctx, file.projectId));
   await removeTree(ctx, file);
-  await ctx.db.patch(file.projectId, { updatedAt: Date.now() });
+  await ctx.db.patch(file.projectId, { updatedAt });
 }
 
 export async function save(ctx: MutationCtx, file: FileRow, content: string): Promise<void> {
   if (file.type === "folder") throw coded("IS_A_FOLDER", `${file.name} is a folder`);
   requireFits({ projectId: file.projectId, name: file.name, content });
-  const updatedAt = personsTime();
+  const updatedAt = personsTime(await projectOf(ctx, file.projectId));
   if (file.storageId !== undefined) await ctx.storage.delete(file.storageId);
   await ctx.db.patch(file._id, { content, storageId: undefined, updatedAt });
   await ctx.db.patch(file.projectId, { updatedAt });

@@ -557,6 +557,30 @@ describe("files", () => {
     assert.equal(await content(), "the job's");
   });
 
+  it("move their project's time with every change, however fast they come", async (t) => {
+    t.mock.method(Date, "now", () => 1_800_000_000_000);
+    const projectId = await project();
+    const time = async () => (await anna.query(api.projects.getById, { id: projectId })).updatedAt;
+    const times = [await time()];
+    await write(projectId, "a.txt");
+    times.push(await time());
+    const id = await idOf(projectId, "a.txt");
+    for (const content of ["1", "2"]) {
+      await anna.mutation(api.files.updateFile, { id, content });
+      times.push(await time());
+      await write(projectId, "a.txt", content);
+      times.push(await time());
+    }
+    await anna.mutation(api.files.renameFile, { id, newName: "b.txt" });
+    times.push(await time());
+    await anna.mutation(api.files.deleteFile, { id });
+    times.push(await time());
+    assert.deepEqual(
+      times,
+      [...new Set(times)].sort((x, y) => x - y),
+    );
+  });
+
   it("that a person saves while the project is generated stay theirs", async () => {
     const { projectId } = await anna.mutation(api.projects.createForGeneration, {
       name: "Shop",
