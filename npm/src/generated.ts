@@ -400,7 +400,7 @@ export type AgentPayload = {
  */
 messages: Array<AgentMessage>, 
 /**
- * A project in memory, contents by path. Left out: no file tools are offered.
+ * A project in memory, contents by path. Left out: no tools are offered.
  */
 files?: { [key in string]: string }, };
 
