@@ -41,6 +41,8 @@ pub(crate) const SETTINGS: &[&str] = &[
     "/etc/mime.types",
     "/etc/protocols",
     "/etc/services",
+    // Node does not start when it may not read a file that is there.
+    "/etc/ssl/openssl.cnf",
 ];
 
 /// Read only in a mount namespace's own form; otherwise as the machine has it.
