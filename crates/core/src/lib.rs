@@ -11,6 +11,7 @@
 pub mod agent;
 pub mod cancel;
 pub mod config;
+pub mod confine;
 pub mod error;
 pub mod event;
 pub mod http;

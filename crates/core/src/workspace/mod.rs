@@ -3,6 +3,7 @@
 //! whole project that a run works with.
 
 pub mod convex;
+pub mod materialise;
 pub mod memory;
 pub mod path;
 pub mod snapshot;
