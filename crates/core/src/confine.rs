@@ -9,8 +9,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use polaris_sandbox::{FrameKind, HEADER, parse_header};
 pub use polaris_sandbox::{Ended, Level, Limit, Limits, Probe, Report, Request, signal_name};
+use polaris_sandbox::{FrameKind, HEADER, parse_header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStdout, Command};
 use tokio::sync::Mutex;
@@ -178,7 +178,12 @@ fn find_helper(env: &Env) -> Result<PathBuf, String> {
     }
     let program = std::env::current_exe().ok();
     let built = program.iter().flat_map(|path| path.ancestors().skip(1).take(2));
-    let mut folders = own_library().iter().flat_map(|path| path.parent()).chain(built).map(PathBuf::from).collect::<Vec<_>>();
+    let mut folders = own_library()
+        .iter()
+        .flat_map(|path| path.parent())
+        .chain(built)
+        .map(PathBuf::from)
+        .collect::<Vec<_>>();
     folders.dedup();
     let found = folders.iter().map(|folder| folder.join(HELPER)).find(|path| path.is_file());
     found.ok_or_else(|| {

@@ -363,10 +363,7 @@ fn allowed() -> Result<Rules> {
     let plain = ALLOWED.iter().chain(ALLOWED_HERE).chain(PRETENDED).chain(REFUSED);
     let mut rules: Rules = plain.map(|&call| (call, Vec::new())).collect();
     // Connected streams only: a datagram socket can be turned towards any address.
-    let pair = rule(vec![
-        is(0, Eq, libc::AF_UNIX as u64)?,
-        is(1, MaskedEq(0xf), libc::SOCK_STREAM as u64)?,
-    ])?;
+    let pair = rule(vec![is(0, Eq, libc::AF_UNIX as u64)?, is(1, MaskedEq(0xf), libc::SOCK_STREAM as u64)?])?;
     rules.insert(libc::SYS_socketpair, vec![pair]);
     // Of this process only: processes outside may have the same owner.
     for call in [

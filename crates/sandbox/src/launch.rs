@@ -112,7 +112,8 @@ pub(crate) fn launch(request: &Request, goal: Goal) -> Result<Launched> {
 }
 
 fn plan(request: &Request, goal: Goal) -> Result<Plan<'_>> {
-    for path in [&request.workspace, &request.temp, &request.cwd, &request.program].into_iter().chain(&request.read)
+    for path in
+        [&request.workspace, &request.temp, &request.cwd, &request.program].into_iter().chain(&request.read)
     {
         if !path.is_absolute() {
             return Err(Failure(format!("{} is not an absolute path", path.display())));
@@ -262,7 +263,8 @@ impl Child<'_> {
                 return Err(Failure("Landlock is not enforced".to_owned()));
             }
         }
-        for (fd, number) in [(self.plan.null.as_raw_fd(), 0), (self.out.as_raw_fd(), 1), (self.err.as_raw_fd(), 2)]
+        for (fd, number) in
+            [(self.plan.null.as_raw_fd(), 0), (self.out.as_raw_fd(), 1), (self.err.as_raw_fd(), 2)]
         {
             sys::place(fd, number).step("standard streams")?;
         }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use polaris_sandbox::{Level, Limits, Probe, Request};
 
 use crate::launch::{Failure, Goal, Result, Step as _, Word, launch, read_word};
-use crate::sys::{self, Exit};
 use crate::rules;
+use crate::sys::{self, Exit};
 
 /// Who owns the workspace of the trial when root tries.
 const NOBODY: u32 = 65_534;

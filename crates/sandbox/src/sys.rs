@@ -282,8 +282,7 @@ pub(crate) fn landlock_abi() -> u32 {
     /// `LANDLOCK_CREATE_RULESET_VERSION` of linux/landlock.h.
     const VERSION: u32 = 1;
     // SAFETY: with this flag the call takes no memory and only answers a number.
-    let abi = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION)
-    };
+    let abi =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
     u32::try_from(abi).unwrap_or(0)
 }

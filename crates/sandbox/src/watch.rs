@@ -137,7 +137,11 @@ fn memory_of(session: i32) -> u64 {
         let stat = read(&format!("/proc/{pid}/stat"));
         stat.and_then(|stat| stat_field(&stat, 6)) == Some(session.into())
     };
-    processes().filter(of_session).filter_map(|pid| read(&format!("/proc/{pid}/status"))).map(own_memory).sum()
+    processes()
+        .filter(of_session)
+        .filter_map(|pid| read(&format!("/proc/{pid}/status")))
+        .map(own_memory)
+        .sum()
 }
 
 fn own_memory(status: String) -> u64 {
@@ -158,9 +162,8 @@ pub(crate) fn threads_of(uid: u32) -> u64 {
 /// The children of this process.
 pub(crate) fn children() -> Vec<i32> {
     let own = i64::from(std::process::id());
-    let is_child = |pid: &i32| {
-        read(&format!("/proc/{pid}/stat")).and_then(|stat| stat_field(&stat, 4)) == Some(own)
-    };
+    let is_child =
+        |pid: &i32| read(&format!("/proc/{pid}/stat")).and_then(|stat| stat_field(&stat, 4)) == Some(own);
     processes().filter(is_child).collect()
 }
 

@@ -15,10 +15,12 @@ use crate::agent::{CallRecord, Output, TurnRecord};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::model::ChatMessage;
+use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
 use crate::workspace::ProjectFiles;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::path::normalise_file;
+use crate::workspace::snapshot::Snapshot;
 
 /// The payload of job `agent`.
 #[derive(Debug, Deserialize, TS)]
@@ -69,7 +71,11 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     let tools = match &files {
         Some(files) => {
             let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
+            let snapshot = Arc::new(Snapshot::new(files));
+            let files: Arc<dyn ProjectFiles> = Arc::clone(&snapshot) as _;
+            let command = ExecuteCommand::new(snapshot, context.env.clone(), options.limits.command_ms);
             Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
+                .with(Arc::new(command))
         }
         None => Registry::default(),
     };

@@ -27,6 +27,12 @@ impl Registry {
         Self { tools }
     }
 
+    /// Adds a tool behind the others.
+    pub fn with(mut self, tool: Arc<dyn Tool>) -> Self {
+        self.tools.push((tool.spec(), tool));
+        self
+    }
+
     /// Keeps only the tools that `names` lists, if it is given.
     ///
     /// # Errors

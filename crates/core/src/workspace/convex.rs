@@ -8,7 +8,8 @@ use futures::future::BoxFuture;
 use super::snapshot::NO_TEXTS;
 use super::tree::with_paths;
 use super::{
-    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing, PageRequest, ProjectFiles, Structure,
+    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing, PageRequest,
+    ProjectFiles, Structure,
 };
 use crate::error::{CoreError, ErrorCode};
 use crate::store::functions::FileStore;

@@ -97,6 +97,23 @@ impl Workspace {
         &self.temp
     }
 
+    /// A folder of the project, or why it is none.
+    ///
+    /// # Errors
+    /// What is wrong with it, to be read behind its name.
+    pub fn folder(&self, path: &str) -> Result<PathBuf, &'static str> {
+        if path.is_empty() {
+            return Ok(self.root.clone());
+        }
+        match self.find(path) {
+            Ok(Some(found)) if found.is_dir() => Ok(self.root.join(path)),
+            Ok(Some(found)) if found.is_symlink() => Err("is a link, not a folder"),
+            Ok(Some(_)) => Err("is a file, not a folder"),
+            Ok(None) => Err("does not exist in the project"),
+            Err(_) => Err("cannot be used"),
+        }
+    }
+
     /// Makes the folder what the store has. No command may be running.
     ///
     /// # Errors
@@ -108,8 +125,12 @@ impl Workspace {
             .map(|(path, _)| (Arc::clone(path), "it is binary or too large in the project"))
             .collect();
         // First what is gone: a folder may stand where a file was.
-        let gone: Vec<Arc<str>> =
-            self.known.keys().filter(|path| project.get(path).and_then(|f| f.text()).is_none()).cloned().collect();
+        let gone: Vec<Arc<str>> = self
+            .known
+            .keys()
+            .filter(|path| project.get(path).and_then(|f| f.text()).is_none())
+            .cloned()
+            .collect();
         for path in gone {
             if self.find(&path)?.is_some_and(|found| !found.is_dir()) {
                 fs::remove_file(self.root.join(&*path))?;
@@ -251,7 +272,8 @@ fn unused_user() -> Option<u32> {
     let exists = |user: u32| {
         map.lines().any(|line| {
             let mut numbers = line.split_whitespace().map(str::parse::<u64>);
-            let (Some(Ok(first)), _, Some(Ok(count))) = (numbers.next(), numbers.next(), numbers.next()) else {
+            let (Some(Ok(first)), _, Some(Ok(count))) = (numbers.next(), numbers.next(), numbers.next())
+            else {
                 return false;
             };
             (first..first.saturating_add(count)).contains(&u64::from(user))

@@ -14,7 +14,8 @@ use futures::future::BoxFuture;
 
 use crate::error::CoreError;
 pub use crate::store::functions::{
-    Applied, Change, Entry, EntryKind, FileChange, FileRow, FilesPage, Listed, Listing, Outcome, PageRequest, Structure, Told,
+    Applied, Change, Entry, EntryKind, FileChange, FileRow, FilesPage, Listed, Listing, Outcome, PageRequest,
+    Structure, Told,
 };
 
 /// Why a file operation failed: something the model can correct, or an error that ends the run.

@@ -64,7 +64,8 @@ impl Workspace {
                     "" => name.to_owned(),
                     folder => format!("{folder}/{name}"),
                 });
-                let Some(path) = path.filter(|path| normalise_file(path).as_deref() == Ok(path.as_str())) else {
+                let Some(path) = path.filter(|path| normalise_file(path).as_deref() == Ok(path.as_str()))
+                else {
                     changes.skip(&entry.file_name().to_string_lossy(), "its name is not allowed");
                     continue;
                 };

@@ -120,7 +120,10 @@ async fn links_devices_binaries_and_large_files_stay_out() {
     let changes = world.changes();
     assert_eq!(paths(&changes), [""; 0]);
     let skipped: Vec<&str> = changes.skipped.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(skipped, ["bad\u{1}name", "binary", "large", "link", "nul", "one", "socket", "src/a.ts", "two"]);
+    assert_eq!(
+        skipped,
+        ["bad\u{1}name", "binary", "large", "link", "nul", "one", "socket", "src/a.ts", "two"]
+    );
 }
 
 #[tokio::test]
@@ -163,7 +166,10 @@ async fn the_users_newer_version_wins_and_comes_back_to_disk() {
     assert_eq!(outcomes, [Outcome::Conflict, Outcome::Applied]);
     world.workspace.settle(&changes.files, &applied);
     world.update().await;
-    assert_eq!((world.disk("src/a.ts").as_deref(), world.disk("src/b.ts").as_deref()), (Some("user"), Some("command")));
+    assert_eq!(
+        (world.disk("src/a.ts").as_deref(), world.disk("src/b.ts").as_deref()),
+        (Some("user"), Some("command"))
+    );
     assert_eq!(world.changes(), Changes::default());
     assert_eq!(world.files.snapshot()["src/b.ts"], "command");
 }
@@ -188,7 +194,10 @@ async fn what_a_cancelled_command_left_is_put_right_before_the_next_one() {
     fs::remove_file(world.workspace.root().join("src/b.ts")).unwrap();
     world.files.delete("package.json").await.unwrap();
     world.update().await;
-    assert_eq!((world.disk("src/a.ts").as_deref(), world.disk("src/b.ts").as_deref()), (Some("a"), Some("b")));
+    assert_eq!(
+        (world.disk("src/a.ts").as_deref(), world.disk("src/b.ts").as_deref()),
+        (Some("a"), Some("b"))
+    );
     assert_eq!(world.disk("package.json"), None);
 }
 
