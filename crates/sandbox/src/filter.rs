@@ -13,9 +13,11 @@ use seccompiler::{
 /// What the rest of the confinement leaves open, so that the filter has to close it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Gaps {
-    /// Files outside have the same owner and are not hidden: their mode, times and attributes could
-    /// be changed by path, which Landlock does not govern.
+    /// Files outside are not hidden: times and attributes of those that this user may write could be
+    /// changed by path, which Landlock does not govern.
     pub(crate) metadata: bool,
+    /// Files outside have the same owner: likewise their mode.
+    pub(crate) modes: bool,
     /// Nothing keeps signals from reaching processes outside.
     pub(crate) signals: bool,
     /// Folders outside could be watched for changes.
@@ -426,22 +428,16 @@ fn refused(gaps: Gaps) -> Result<Rules> {
 /// What succeeds without doing anything.
 fn pretended(gaps: Gaps) -> Result<Rules> {
     let mut rules: Rules = PRETENDED.iter().map(|&call| (call, Vec::new())).collect();
-    if gaps.metadata {
+    let mut pretend = |calls: &[i64]| rules.extend(calls.iter().map(|&call| (call, Vec::new())));
+    if gaps.modes {
         // Refused, git could not make a repository. By descriptor all of it works.
-        let by_path = [libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchownat];
-        rules.extend(by_path.map(|call| (call, Vec::new())));
+        pretend(&[libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchownat]);
         #[cfg(target_arch = "x86_64")]
-        rules.extend(
-            [
-                libc::SYS_chmod,
-                libc::SYS_chown,
-                libc::SYS_futimesat,
-                libc::SYS_lchown,
-                libc::SYS_utime,
-                libc::SYS_utimes,
-            ]
-            .map(|call| (call, Vec::new())),
-        );
+        pretend(&[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown]);
+    }
+    if gaps.metadata {
+        #[cfg(target_arch = "x86_64")]
+        pretend(&[libc::SYS_futimesat, libc::SYS_utime, libc::SYS_utimes]);
         // With a path; without one it changes the times of an open file.
         let path = SeccompCondition::new(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
         rules.insert(libc::SYS_utimensat, vec![rule(vec![path])?]);
@@ -474,8 +470,8 @@ mod tests {
 
     #[test]
     fn every_combination_of_gaps_compiles() {
-        for n in 0..8 {
-            let gaps = Gaps { metadata: n & 1 > 0, signals: n & 2 > 0, watches: n & 4 > 0 };
+        for n in 0..16 {
+            let gaps = Gaps { metadata: n & 1 > 0, signals: n & 2 > 0, watches: n & 4 > 0, modes: n & 8 > 0 };
             assert_eq!(filters(gaps).unwrap().len(), 3, "{gaps:?}");
         }
     }

@@ -140,7 +140,8 @@ fn plan(request: &Request, goal: Goal) -> Result<Plan<'_>> {
     let full = request.level == Level::Full;
     let hidden = full || user.other;
     let gaps = Gaps {
-        metadata: !hidden,
+        metadata: !full,
+        modes: !hidden,
         signals: !hidden && sys::landlock_abi() < rules::SIGNALS_ABI,
         watches: !full,
     };

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use polaris_sandbox::{Limit, Request};
 
@@ -30,8 +30,8 @@ struct Disk {
     most_files: u64,
     /// At the start: free bytes, free files.
     free: Option<(u64, u64)>,
-    /// At the start: bytes, files. Counted when it first matters.
-    used: Option<(u64, u64)>,
+    /// When it began, seconds since 1970: what is older was there before.
+    begin: i64,
 }
 
 impl Watch {
@@ -43,7 +43,7 @@ impl Watch {
             most_bytes: limits.disk_bytes,
             most_files: limits.disk_files,
             free: sys::free_space(&request.workspace).ok(),
-            used: None,
+            begin: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
         };
         let next = Instant::now() + LATEST.min(Duration::from_millis(limits.memory_bytes / FILL));
         Self { session, memory_bytes: limits.memory_bytes, disk, next }
@@ -86,17 +86,18 @@ impl Disk {
         }
         let mut used = (0, 0);
         for folder in &self.folders {
-            count(folder, &mut used, (self.most_bytes.saturating_mul(2), self.most_files.saturating_mul(2)));
+            count(folder, self.begin, &mut used, (self.most_bytes, self.most_files), 0);
         }
-        let start = *self.used.get_or_insert((0, 0));
         // From now on compared with today's free space: others write to this disk too.
         self.free = Some((bytes_now, files_now));
-        used.0.saturating_sub(start.0) > self.most_bytes || used.1.saturating_sub(start.1) > self.most_files
+        used.0 > self.most_bytes || used.1 > self.most_files
     }
 }
 
-/// Adds up what stands below `folder`, as far as `most`. Follows no link.
-fn count(folder: &Path, used: &mut (u64, u64), most: (u64, u64)) {
+/// Adds up what was changed below `folder` since `begin`, until it is too much. Follows no link.
+fn count(folder: &Path, begin: i64, used: &mut (u64, u64), most: (u64, u64), depth: usize) {
+    /// Deeper than any project, and no danger for the stack.
+    const MAX_DEPTH: usize = 100;
     /// Of `st_blocks` (stat(2)).
     const BLOCK: u64 = 512;
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -104,10 +105,12 @@ fn count(folder: &Path, used: &mut (u64, u64), most: (u64, u64)) {
             return;
         }
         let Ok(found) = entry.metadata() else { continue };
-        used.0 += found.blocks() * BLOCK;
-        used.1 += 1;
-        if found.is_dir() {
-            count(&entry.path(), used, most);
+        if found.ctime() >= begin {
+            used.0 += found.blocks() * BLOCK;
+            used.1 += 1;
+        }
+        if found.is_dir() && depth < MAX_DEPTH {
+            count(&entry.path(), begin, used, most, depth + 1);
         }
     }
 }
