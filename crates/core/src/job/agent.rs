@@ -15,9 +15,7 @@ use crate::agent::{CallRecord, Output, TurnRecord};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::model::ChatMessage;
-use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
-use crate::workspace::ProjectFiles;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::path::normalise_file;
 use crate::workspace::snapshot::Snapshot;
@@ -28,7 +26,7 @@ use crate::workspace::snapshot::Snapshot;
 pub struct AgentPayload {
     /// The conversation, oldest first; the last message is what is asked.
     pub messages: Vec<AgentMessage>,
-    /// A project in memory, contents by path. Left out: no file tools are offered.
+    /// A project in memory, contents by path. Left out: no tools are offered.
     #[serde(default)]
     #[ts(optional)]
     pub files: Option<BTreeMap<String, String>>,
@@ -70,12 +68,12 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     let files = payload.files.map(project).transpose()?;
     let tools = match &files {
         Some(files) => {
-            let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
-            let snapshot = Arc::new(Snapshot::new(files));
-            let files: Arc<dyn ProjectFiles> = Arc::clone(&snapshot) as _;
-            let command = ExecuteCommand::new(snapshot, context.env.clone(), options.limits.command_ms);
-            Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
-                .with(Arc::new(command))
+            let snapshot = Arc::new(Snapshot::new(Arc::clone(files) as _));
+            Registry::for_code(
+                &snapshot,
+                options.limits.max_tool_result_bytes as usize,
+                context.command(&snapshot),
+            )
         }
         None => Registry::default(),
     };

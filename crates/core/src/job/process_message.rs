@@ -24,9 +24,7 @@ use crate::model::ChatMessage;
 use crate::store::convex::Convex;
 use crate::store::functions::{FailureNote, FinishedTurn, HistoryMessage, MessageStore, Role, StoredCall};
 use crate::store::writer::StreamWriter;
-use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
-use crate::workspace::ProjectFiles;
 use crate::workspace::convex::ConvexFiles;
 use crate::workspace::snapshot::Snapshot;
 
@@ -210,10 +208,8 @@ async fn answer(
 ) -> Result<crate::agent::Answer> {
     let options = &context.options;
     let snapshot = Arc::new(Snapshot::new(Arc::new(ConvexFiles::new(store.files(project_id)))));
-    let files: Arc<dyn ProjectFiles> = Arc::clone(&snapshot) as _;
-    let command = ExecuteCommand::new(snapshot, context.env.clone(), options.limits.command_ms);
-    let tools = Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
-        .with(Arc::new(command))
+    let command = context.command(&snapshot);
+    let tools = Registry::for_code(&snapshot, options.limits.max_tool_result_bytes as usize, command)
         .only(options.tools.as_deref())?;
     let models = context.models()?;
     let default = Prompt::Text(SYSTEM_PROMPT.to_owned());

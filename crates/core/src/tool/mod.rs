@@ -3,8 +3,14 @@
 
 pub mod cap;
 pub mod command;
+mod context;
 pub mod files;
+mod language;
+mod project;
 pub mod registry;
+mod search;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 

@@ -120,6 +120,11 @@ impl Project {
         self.files.is_empty()
     }
 
+    /// Whether there are more files than the copy knows of.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
     /// What an answer from this copy must say if the project is larger than the copy.
     pub fn shortfall(&self) -> Option<String> {
         let left_out = self.files.values().filter(|file| file.content == Content::LeftOut).count();
@@ -170,6 +175,12 @@ pub struct Snapshot {
     state: Mutex<State>,
     /// Counts the uses of the copy.
     uses: AtomicU64,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
 }
 
 #[derive(Default)]
