@@ -3,7 +3,7 @@
 /**
  * A stable name for what went wrong. It is the `code` of the JavaScript error.
  */
-export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "TOOL_NOT_CALLED" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "SUPERSEDED" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
+export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "TLS_CERTIFICATE_EXPIRED" | "TLS_WRONG_HOST" | "TLS_UNKNOWN_ISSUER" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "TOOL_NOT_CALLED" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "SUPERSEDED" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
 
 /**
  * Why a run is asked to stop.
@@ -590,6 +590,9 @@ export const ERROR_CODES = {
   MODEL_UNAVAILABLE: { retryable: true, hint: "the provider has an outage; try again later" },
   MODEL_CONNECT: { retryable: true, hint: "check the base URL and the network" },
   MODEL_TLS: { retryable: false, hint: "check the certificate of the provider or proxy, and the CA that the worker trusts" },
+  TLS_CERTIFICATE_EXPIRED: { retryable: false, hint: "renew the server's certificate, or set this machine's clock" },
+  TLS_WRONG_HOST: { retryable: false, hint: "use the host name that the certificate is for, or a certificate for this host" },
+  TLS_UNKNOWN_ISSUER: { retryable: false, hint: "name the file of the CA's certificate in NODE_EXTRA_CA_CERTS" },
   MODEL_CONNECT_TIMEOUT: { retryable: true, hint: "check the base URL and the network" },
   MODEL_FIRST_BYTE_TIMEOUT: { retryable: true, hint: "the provider is slow; raise limits.firstByteMs or choose another model" },
   MODEL_STALLED: { retryable: true, hint: "the provider's stream stood still; raise limits.stallMs or choose another model" },

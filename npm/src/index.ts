@@ -81,7 +81,7 @@ export function startRun<J extends JobName>(request: RunRequest<J>): Run {
   const addon = native();
   const spec = specOf(request);
   try {
-    return new RunHandle(addon.startRun(spec, JSON.stringify(process.env)));
+    return new RunHandle(addon.startRun(spec, JSON.stringify(variables())));
   } catch (error) {
     throw fromNative(error);
   }
@@ -109,6 +109,19 @@ export function nextGenerationAction(
 /** Counts what is alive in this process; for tests, and for those who look for a leak. */
 export function diagnostics(): Diagnostics {
   return native().diagnostics();
+}
+
+/** The variables that the core reads. The others stay here: they may be secrets of somebody else. */
+const VARIABLES =
+  /^(?:(?:POLARIS|OPENROUTER|CEREBRAS|CONVEX|FIRECRAWL|NEXT_PUBLIC)_.*|.*_PROXY|NODE_EXTRA_CA_CERTS)$/i;
+
+function variables(): Record<string, string | undefined> {
+  const read: Record<string, string | undefined> = {};
+  // Each look into process.env asks the operating system.
+  for (const name of Object.keys(process.env)) {
+    if (VARIABLES.test(name)) read[name] = process.env[name];
+  }
+  return read;
 }
 
 class RunHandle implements Run {

@@ -11,7 +11,7 @@ use polaris_core::job::{Run, RunSpec};
 use serde_json::json;
 
 /// As in the addon.
-const WORKER_THREADS: usize = 2;
+const WORKER_THREADS: usize = 1;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -10,6 +10,7 @@ use ts_rs::TS;
 use url::Url;
 
 use crate::error::{CoreError, ErrorCode, Result};
+use crate::http::Network;
 
 /// Default provider of the primary model: OpenRouter's OpenAI-compatible endpoint
 /// (<https://openrouter.ai/docs/api-reference/overview>).
@@ -165,6 +166,8 @@ pub struct ModelConfig {
     pub headers: Vec<(String, String)>,
     /// Fields of the request body beyond the protocol's own.
     pub body: Map<String, Value>,
+    /// The way there.
+    pub network: Network,
 }
 
 impl ModelConfig {
@@ -250,6 +253,7 @@ impl ModelConfig {
             protocol,
             headers,
             body,
+            network: Network::from_env(env),
             base_url: base_url.clone(),
         };
         Ok((config, provider_key.unwrap_or(role.key_var)))
@@ -325,6 +329,8 @@ pub struct StoreConfig {
     pub url: Url,
     /// The key that the server functions compare.
     pub internal_key: Secret,
+    /// The way there.
+    pub network: Network,
 }
 
 impl StoreConfig {
@@ -348,7 +354,7 @@ impl StoreConfig {
             "POLARIS_CONVEX_INTERNAL_KEY",
             "it opens the server functions of the Convex deployment",
         )?;
-        Ok(Self { url, internal_key: Secret::new(key) })
+        Ok(Self { url, internal_key: Secret::new(key), network: Network::from_env(env) })
     }
 }
 

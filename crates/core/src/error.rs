@@ -40,6 +40,12 @@ pub enum ErrorCode {
     ModelConnect,
     /// The TLS handshake with the provider failed.
     ModelTls,
+    /// The certificate of the other side is not valid at this time.
+    TlsCertificateExpired,
+    /// The certificate of the other side is for another host.
+    TlsWrongHost,
+    /// The certificate of the other side is signed by nobody whom this machine trusts.
+    TlsUnknownIssuer,
     /// No connection within the connect limit.
     ModelConnectTimeout,
     /// No first byte of an answer within its limit.
@@ -92,7 +98,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order of the table.
-    pub const ALL: [ErrorCode; 38] = {
+    pub const ALL: [ErrorCode; 41] = {
         use ErrorCode::*;
         [
             ConfigMissing,
@@ -109,6 +115,9 @@ impl ErrorCode {
             ModelUnavailable,
             ModelConnect,
             ModelTls,
+            TlsCertificateExpired,
+            TlsWrongHost,
+            TlsUnknownIssuer,
             ModelConnectTimeout,
             ModelFirstByteTimeout,
             ModelStalled,
@@ -174,6 +183,19 @@ impl ErrorCode {
                 false,
                 "check the certificate of the provider or proxy, and the CA that the worker trusts",
             ),
+            TlsCertificateExpired => (
+                "TLS_CERTIFICATE_EXPIRED",
+                false,
+                "renew the server's certificate, or set this machine's clock",
+            ),
+            TlsWrongHost => (
+                "TLS_WRONG_HOST",
+                false,
+                "use the host name that the certificate is for, or a certificate for this host",
+            ),
+            TlsUnknownIssuer => {
+                ("TLS_UNKNOWN_ISSUER", false, "name the file of the CA's certificate in NODE_EXTRA_CA_CERTS")
+            }
             ModelConnectTimeout => ("MODEL_CONNECT_TIMEOUT", true, "check the base URL and the network"),
             ModelFirstByteTimeout => (
                 "MODEL_FIRST_BYTE_TIMEOUT",

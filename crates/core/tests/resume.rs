@@ -5,6 +5,8 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use polaris_core::error::ErrorCode;
 use polaris_core::job::Run;
@@ -241,4 +243,34 @@ async fn a_write_that_the_store_refuses_for_good_still_ends_the_message() {
     let error = finish(&start(&model, &store, 1)).await.1.unwrap_err();
     assert_eq!(error.code, ErrorCode::StoreFunctionFailed);
     assert_eq!(store.with(|s| s.status.clone()), "failed");
+}
+
+#[tokio::test]
+async fn a_turn_is_asked_only_when_the_turn_before_the_last_is_safe() {
+    const LATENCY: Duration = Duration::from_millis(150);
+    let store = store().await;
+    store.with(|s| s.latency = LATENCY);
+    let early = Arc::new(AtomicUsize::new(0));
+    let model = Model::start_with({
+        let (state, early) = (Arc::clone(&store.state), Arc::clone(&early));
+        move |request| {
+            let messages = request["messages"].as_array().unwrap();
+            let done = messages.iter().filter(|m| m["role"] == "assistant").count();
+            // Answered by now: what arrived a latency ago.
+            let state = state.lock().unwrap();
+            let answered = state.log.iter().filter(|call| call.at.elapsed() >= LATENCY);
+            let safe = answered.filter(|call| call.args.get("turn").is_some()).count();
+            early.fetch_add(usize::from(done >= 2 && safe + 1 < done), Ordering::SeqCst);
+            if done < 5 {
+                let path = format!(r#"{{"path":"{done}"}}"#);
+                stream(call(0, &format!("r{done}"), "readFile", &path) + &finish_event("tool_calls"))
+            } else {
+                stream(text("Done.") + &finish_event("stop"))
+            }
+        }
+    })
+    .await;
+    finish(&start(&model, &store, 1)).await.1.unwrap();
+    assert_eq!(early.load(Ordering::SeqCst), 0);
+    assert_eq!(model.server.requests(), 6);
 }

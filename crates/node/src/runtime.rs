@@ -3,10 +3,10 @@
 use napi_derive::module_init;
 use tokio::runtime::Builder;
 
-/// Threads that drive runs. A run waits for the network nearly all of its time; two keep one busy
-/// decoder from delaying the others, and tokio's default (one per core) would only cost memory in
-/// the containers that workers run in.
-const WORKER_THREADS: usize = 2;
+/// Threads that drive runs. A run waits for the network nearly all of its time, and what computes for
+/// longer goes to the blocking threads; a second one cost a tenth more CPU with 200 streams in the
+/// process (`npm run bench -- concurrent`), because tasks that wake each other sat on both.
+const WORKER_THREADS: usize = 1;
 /// Threads for file reads and name look-ups. Tokio's default is 512, each with its own stack.
 const BLOCKING_THREADS: usize = 8;
 

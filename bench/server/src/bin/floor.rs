@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// As in the addon.
-const WORKER_THREADS: usize = 2;
+const WORKER_THREADS: usize = 1;
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);

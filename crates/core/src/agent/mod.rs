@@ -58,8 +58,8 @@ pub trait Output: Send + Sync {
     fn turn(&self, turn: &TurnRecord, calls: &[CallRecord]);
     /// The call stored as `id` has this result.
     fn result(&self, id: &str, result: &str);
-    /// Completes once everything that was said of turns so far is safe. Calls with effects wait for
-    /// it, so that a later attempt knows of them.
+    /// Completes once everything that was said of turns until this call is safe. Calls with effects
+    /// wait for it, so that a later attempt knows of them.
     fn recorded(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -191,7 +191,13 @@ impl Agent<'_> {
                     .map(|(open, content)| ChatMessage::Tool { call_id: open.call.id, content }),
             );
         }
+        let mut said = None;
         for step in done + 1..=self.limits.max_steps {
+            // The last turn may still be on its way to the store while the next is asked, the one before
+            // it may not: a later attempt repeats one turn at most.
+            if let Some(recorded) = said.replace(output.recorded()) {
+                recorded.await;
+            }
             let turn = asking.ask(step, &messages).await?;
             match turn.effective_finish() {
                 Some(FinishReason::ToolCalls) => {}

@@ -19,6 +19,7 @@ use crate::agent::{Agent, Answer, CallRecord, Output, TurnRecord};
 use crate::config::StoreConfig;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
+use crate::http::Keep;
 use crate::model::ChatMessage;
 use crate::store::convex::Convex;
 use crate::store::functions::{LogKind, ProjectLog};
@@ -98,7 +99,18 @@ struct Log {
 
 impl Log {
     fn new(context: &Context, project_id: &str) -> Result<Self> {
-        let log = Arc::new(ProjectLog::new(Convex::new(StoreConfig::from_env(&context.env)?)?, project_id));
+        Self::over(context, project_id, StoreConfig::from_env(&context.env)?)
+    }
+
+    /// The log of a run whose process waits for other runs afterwards, and may be frozen meanwhile.
+    fn before_a_wait(context: &Context, project_id: &str) -> Result<Self> {
+        let mut store = StoreConfig::from_env(&context.env)?;
+        store.network.keep = Keep::Run;
+        Self::over(context, project_id, store)
+    }
+
+    fn over(context: &Context, project_id: &str, store: StoreConfig) -> Result<Self> {
+        let log = Arc::new(ProjectLog::new(Convex::new(store)?, project_id));
         let (lines, mut receiver) = mpsc::unbounded_channel::<(LogKind, String, u64)>();
         let task = tokio::spawn({
             let (log, telemetry) = (Arc::clone(&log), context.telemetry.clone());
@@ -145,7 +157,7 @@ impl Drop for Log {
 /// Checks the input of a generation.
 pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunResult> {
     let payload: GenerationValidatePayload = read(payload)?;
-    let log = Log::new(context, &payload.project_id)?;
+    let log = Log::before_a_wait(context, &payload.project_id)?;
     log.say(LogKind::Step, "Starting validate-input".to_owned());
     let problem = description_problem(&payload.description);
     match &problem {
@@ -167,7 +179,7 @@ pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunRes
 /// Notes how a generation ended.
 pub(super) async fn end(context: &Context, payload: Value) -> Result<RunResult> {
     let payload: GenerationEndPayload = read(payload)?;
-    let log = Log::new(context, &payload.project_id)?;
+    let log = Log::before_a_wait(context, &payload.project_id)?;
     let reason = payload.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     match payload.outcome {
         GenerationOutcome::Cancelled => log.say(LogKind::Info, format!("Generation cancelled{reason}")),

@@ -50,7 +50,7 @@ impl ModelClient {
     /// # Errors
     /// As [`http::client`].
     pub fn new(config: ModelConfig, limits: Limits) -> Result<Self> {
-        let http = http::client(&config.base_url, millis(limits.connect_ms))?;
+        let http = http::client(&config.base_url, &config.network, millis(limits.connect_ms))?;
         Ok(Self { config, http, limits })
     }
 
@@ -194,21 +194,21 @@ impl ModelClient {
                 Some(at) => at + stall,
             };
             let deadline = quiet_until.min(turn_end);
-            let chunk = match timeout_at(deadline, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => break,
+            let chunk = match next_chunk(&mut response, deadline).await {
+                Some(Ok(Some(chunk))) => chunk,
+                Some(Ok(None)) => break,
                 // Whatever breaks after the answer is whole does not make it less whole.
-                Ok(Err(_)) | Err(_) if assembler.has_finish() || assembler.is_over() => break,
-                Ok(Err(error)) => return Err(self.transport(&error, ErrorCode::ModelStreamCut)),
-                Err(_) if last_event.is_none() => return Err(self.first_byte_timeout()),
-                Err(_) if deadline == turn_end => {
+                Some(Err(_)) | None if assembler.has_finish() || assembler.is_over() => break,
+                Some(Err(error)) => return Err(self.transport(&error, ErrorCode::ModelStreamCut)),
+                None if last_event.is_none() => return Err(self.first_byte_timeout()),
+                None if deadline == turn_end => {
                     let ms = self.limits.turn_ms;
                     return Err(CoreError::new(
                         ErrorCode::ModelTurnTimeout,
                         format!("one turn took longer than {ms} ms"),
                     ));
                 }
-                Err(_) => {
+                None => {
                     let (host, ms) = (self.host(), self.limits.stall_ms);
                     return Err(CoreError::new(
                         ErrorCode::ModelStalled,
@@ -267,7 +267,7 @@ impl ModelClient {
     fn transport(&self, error: &reqwest::Error, otherwise: ErrorCode) -> CoreError {
         let host = self.host();
         let (code, what) = match http::classify(error) {
-            Failure::Tls => (ErrorCode::ModelTls, "the TLS handshake failed with"),
+            Failure::Tls(why) => (why.code(ErrorCode::ModelTls), why.text()),
             Failure::ConnectTimeout => (ErrorCode::ModelConnectTimeout, "no connection in time to"),
             Failure::Connect => (otherwise, "no connection to"),
             Failure::Timeout => (ErrorCode::ModelStalled, "no answer in time from"),
@@ -283,6 +283,19 @@ impl ModelClient {
             _ => text.to_owned(),
         }
     }
+}
+
+/// The next piece of a body: `None` if `deadline` passes first.
+async fn next_chunk(
+    response: &mut reqwest::Response,
+    deadline: Instant,
+) -> Option<reqwest::Result<Option<bytes::Bytes>>> {
+    // A timeout gives way to a chunk that is there: without this, comments that never pause would
+    // keep the turn open for ever.
+    if Instant::now() >= deadline {
+        return None;
+    }
+    timeout_at(deadline, response.chunk()).await.ok()
 }
 
 pub(crate) fn millis(ms: u32) -> Duration {

@@ -41,7 +41,14 @@ pub const fn remedy(code: ErrorCode) -> Remedy {
         | EmptyAnswer
         | ToolNotCalled => Remedy::Again,
         // A turn that took its whole time once will take it again.
-        ModelAuth | ModelPayment | ModelBadRequest | ModelTls | ModelTurnTimeout => Remedy::Elsewhere,
+        ModelAuth
+        | ModelPayment
+        | ModelBadRequest
+        | ModelTls
+        | TlsCertificateExpired
+        | TlsWrongHost
+        | TlsUnknownIssuer
+        | ModelTurnTimeout => Remedy::Elsewhere,
         // The other model's window may be smaller, and what was withheld or too large stays so.
         _ => Remedy::None,
     }
@@ -118,9 +125,14 @@ mod tests {
                 | ModelError
                 | EmptyAnswer
                 | ToolNotCalled => [again, Decision::Fallback, again, Decision::End],
-                ModelAuth | ModelPayment | ModelBadRequest | ModelTls | ModelTurnTimeout => {
-                    [Decision::Fallback, Decision::Fallback, Decision::End, Decision::End]
-                }
+                ModelAuth
+                | ModelPayment
+                | ModelBadRequest
+                | ModelTls
+                | TlsCertificateExpired
+                | TlsWrongHost
+                | TlsUnknownIssuer
+                | ModelTurnTimeout => [Decision::Fallback, Decision::Fallback, Decision::End, Decision::End],
                 _ => [Decision::End; 4],
             };
             assert_eq!(got, expected, "{code:?}");

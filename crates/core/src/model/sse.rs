@@ -79,8 +79,8 @@ impl SseDecoder {
                 && let Some(data) = line.strip_prefix(b"data: ")
                 && let [b'\n', rest @ ..] = rest
             {
-                if data.len() > self.max_bytes {
-                    return Err(self.too_large("event"));
+                if line.len() > self.max_bytes {
+                    return Err(self.too_large("line"));
                 }
                 sink(SseItem::Event { name: &self.name, data })?;
                 self.name.clear();
@@ -125,6 +125,10 @@ impl SseDecoder {
     }
 
     fn line_done(&mut self, line: &[u8], sink: &mut impl FnMut(SseItem<'_>) -> Result<()>) -> Result<()> {
+        // Here as well as where a line is kept: how it was cut into chunks must not matter.
+        if line.len() > self.max_bytes {
+            return Err(self.too_large("line"));
+        }
         let Some(colon) = memchr::memchr(b':', line) else {
             // A blank line ends the event; `data` alone is an empty data line.
             return match line {

@@ -87,7 +87,7 @@ impl Convex {
     /// # Errors
     /// As [`http::client`].
     pub fn new(config: StoreConfig) -> Result<Self> {
-        Ok(Self { http: http::client(&config.url, CONNECT_TIMEOUT)?, config })
+        Ok(Self { http: http::client(&config.url, &config.network, CONNECT_TIMEOUT)?, config })
     }
 
     /// Calls `function` with `args` and the internal key.
@@ -216,7 +216,14 @@ impl Convex {
 
     fn transport(&self, path: &str, error: &reqwest::Error) -> CoreError {
         let what = match http::classify(error) {
-            Failure::Tls => "the TLS handshake failed",
+            Failure::Tls(why) => {
+                let host = self.config.url.host_str().unwrap_or_default();
+                return CoreError::new(
+                    why.code(ErrorCode::StoreUnavailable),
+                    format!("{path}: {} {host}", why.text()),
+                )
+                .with_cause(error);
+            }
             Failure::ConnectTimeout | Failure::Timeout => "no answer in time",
             Failure::Connect => "no connection",
             Failure::Broken => "the connection broke",

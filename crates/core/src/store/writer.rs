@@ -163,11 +163,14 @@ impl StreamWriter {
 
     /// Completes once all calls and results recorded so far are stored. If the store takes no more, the run is
     /// ending and this never completes.
-    pub async fn recorded(&self) {
+    pub fn recorded(&self) -> impl Future<Output = ()> + Send + 'static {
+        // What was said until now, whenever the caller begins to wait.
         let boundary = self.shared.lock().boundaries;
         let mut recorded = self.recorded.clone();
-        if recorded.wait_for(|acknowledged| *acknowledged >= boundary).await.is_err() {
-            std::future::pending::<()>().await;
+        async move {
+            if recorded.wait_for(|acknowledged| *acknowledged >= boundary).await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Request {
 #[derive(Debug, Clone)]
 pub enum Part {
     Bytes(Vec<u8>),
+    /// Again and again, until the client has had enough.
+    Endless(Vec<u8>),
     Pause(Duration),
     /// Nothing more, and the connection stays open.
     Hang,
@@ -137,12 +139,10 @@ async fn serve<H: Fn(Request) -> Reply>(mut stream: TcpStream, handler: Arc<H>, 
                     for part in parts {
                         match part {
                             Part::Bytes(bytes) if bytes.is_empty() => {}
-                            Part::Bytes(bytes) => {
-                                writer.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await?;
-                                writer.write_all(&bytes).await?;
-                                writer.write_all(b"\r\n").await?;
-                                writer.flush().await?;
-                            }
+                            Part::Bytes(bytes) => writer.write_all(&chunk(&bytes)).await?,
+                            Part::Endless(bytes) => loop {
+                                writer.write_all(&chunk(&bytes)).await?;
+                            },
                             Part::Pause(pause) => tokio::time::sleep(pause).await,
                             Part::Hang => std::future::pending().await,
                             Part::Cut => return Ok(false),
@@ -152,14 +152,15 @@ async fn serve<H: Fn(Request) -> Reply>(mut stream: TcpStream, handler: Arc<H>, 
                     std::io::Result::Ok(true)
                 };
                 let mut byte = [0_u8; 1];
+                // The client says nothing while it listens: an end here is a close.
                 let done = tokio::select! {
-                    result = write => result.unwrap_or(false),
-                    // The client says nothing while it listens: an end here is a close.
-                    _ = reader.read(&mut byte) => {
-                        seen.client_closed.fetch_add(1, Ordering::SeqCst);
-                        seen.changed.notify_one();
-                        return;
-                    }
+                    result = write => result.ok(),
+                    _ = reader.read(&mut byte) => None,
+                };
+                let Some(done) = done else {
+                    seen.client_closed.fetch_add(1, Ordering::SeqCst);
+                    seen.changed.notify_one();
+                    return;
                 };
                 if !done {
                     return;
@@ -167,6 +168,10 @@ async fn serve<H: Fn(Request) -> Reply>(mut stream: TcpStream, handler: Arc<H>, 
             }
         }
     }
+}
+
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
 
 async fn read_request(stream: &mut TcpStream) -> Option<Request> {

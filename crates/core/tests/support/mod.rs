@@ -7,6 +7,7 @@ pub mod contract;
 pub mod http;
 pub mod model;
 pub mod store;
+pub mod tls;
 
 use polaris_core::config::Env;
 use polaris_core::error::CoreError;
