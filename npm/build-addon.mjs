@@ -39,7 +39,10 @@ if (cargo.error !== undefined || cargo.status !== 0) {
 const target = join(HERE, `polaris.${triple()}.node`);
 mkdirSync(HERE, { recursive: true });
 const program = process.platform === "win32" ? `${HELPER}.exe` : HELPER;
-putInPlace(built(HELPER, (file) => /polaris-sandbox(\.exe)?$/.test(file)), join(HERE, program));
+putInPlace(
+  built(HELPER, (file) => /polaris-sandbox(\.exe)?$/.test(file)),
+  join(HERE, program),
+);
 putInPlace(
   built(CRATE.replace("-", "_"), (file) => /\.(so|dylib|dll)$/.test(file)),
   target,

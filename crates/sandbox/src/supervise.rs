@@ -251,12 +251,14 @@ impl<'a> Run<'a> {
             child = true;
         }
         // The command itself is kept until everyone is killed: its number is also that of its group.
-        while child {
-            match sys::wait_any(true, true)? {
-                Some((pid, exit)) if pid == self.pid => return Ok(Some(ended(exit))),
-                Some(_) => drop(sys::wait_any(true, false)?),
-                None => break,
+        if !child {
+            return Ok(None);
+        }
+        while let Some((pid, exit)) = sys::wait_any(true, true)? {
+            if pid == self.pid {
+                return Ok(Some(ended(exit)));
             }
+            sys::reap(pid);
         }
         Ok(None)
     }

@@ -58,9 +58,16 @@ pub(crate) fn wait_any(at_once: bool, keep: bool) -> io::Result<Option<(i32, Exi
     }
 }
 
+/// Buries one child that has ended; no other, which may have ended since.
+pub(crate) fn reap(pid: i32) {
+    let mut status = 0;
+    // SAFETY: `status` is valid for writes for the length of the call.
+    unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) };
+}
+
 /// Ends one process (`pid > 0`) or a whole process group (`pid < -1`). One that is gone is no error.
 pub(crate) fn kill(pid: i32) {
-    if pid > 0 || pid < -1 {
+    if !(-1..=0).contains(&pid) {
         // SAFETY: takes no pointers.
         unsafe { libc::kill(pid, libc::SIGKILL) };
     }

@@ -24,7 +24,7 @@ async fn world() -> World {
     let files = Arc::new(MemoryFiles::new(files.collect()));
     let snapshot = Snapshot::new(Arc::clone(&files) as _);
     let mut workspace = Workspace::create().unwrap();
-    workspace.update(&*snapshot.current().await.unwrap()).unwrap();
+    workspace.update(&snapshot.current().await.unwrap()).unwrap();
     World { files, snapshot, workspace }
 }
 
@@ -44,7 +44,7 @@ impl World {
     }
 
     async fn update(&mut self) {
-        self.workspace.update(&*self.snapshot.current().await.unwrap()).unwrap();
+        self.workspace.update(&self.snapshot.current().await.unwrap()).unwrap();
     }
 }
 
