@@ -26,8 +26,9 @@ pub(crate) enum Who {
 }
 
 pub(crate) const HELPER: &str = env!("CARGO_BIN_EXE_polaris-sandbox");
-/// The ordinary user, if root runs the tests.
-const USER: u32 = 54_321;
+/// The first of the ordinary users, if root runs the tests: each world has its own, so that what
+/// one world leaves behind is not taken for another's.
+const USER: u32 = 1_800_000_000;
 
 pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
@@ -132,7 +133,7 @@ impl World {
                 .unwrap();
         }
         let own = fs::metadata("/proc/self").unwrap().uid();
-        let helper_user = if is_root() && who == Who::User { USER } else { own };
+        let helper_user = if is_root() && who == Who::User { USER + n } else { own };
         // A user for each world: what one leaves behind is not taken for another's.
         let command_user = if who == Who::Root { 1_900_000_000 + n } else { helper_user };
         let stream = UnixListener::bind(outside.join("stream.sock")).unwrap();
@@ -355,7 +356,11 @@ impl World {
             // When nobody can be told apart by user: by what they run.
             let ours = match self.command_user == own {
                 false => user == self.command_user,
-                true => user == own && line.contains(&self.base.display().to_string()),
+                true => {
+                    let base = self.base.display().to_string();
+                    let cwd = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
+                    user == own && (line.contains(&base) || cwd.starts_with(&base))
+                }
             };
             ours.then_some(line)
         });
