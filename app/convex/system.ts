@@ -19,6 +19,7 @@ import {
   runGuard,
   storedToolCall,
 } from "./model/fields";
+import { applyChanges } from "./model/file-changes";
 import * as files from "./model/files";
 import * as generation from "./model/generation";
 import { findConversation, findMessage, requireProject } from "./model/lookup";
@@ -388,6 +389,40 @@ export const deleteFileByPath = serverMutation({
   handler: async (ctx, args) => {
     await messages.requireLiveRun(ctx, args.guard);
     return await files.deleteFile(ctx, args);
+  },
+});
+
+/**
+ * What one command changed, in one transaction: each file only if it still is as the command found
+ * it (`base`: its `updatedAt`; null: there was none). Asked twice, it has the effect of once.
+ */
+export const applyFileChanges = serverMutation({
+  args: {
+    projectId: v.string(),
+    changes: v.array(
+      v.object({
+        path: v.string(),
+        base: v.union(v.number(), v.null()),
+        /** Left out: the file is deleted. */
+        content: v.optional(v.string()),
+      }),
+    ),
+    guard: v.optional(runGuard),
+  },
+  returns: v.object({
+    before: v.number(),
+    updatedAt: v.number(),
+    /** In the order of the changes. A conflict: somebody else's version is kept. */
+    outcomes: v.array(
+      v.object({
+        outcome: v.union(v.literal("applied"), v.literal("conflict"), v.literal("refused")),
+        reason: v.optional(v.string()),
+      }),
+    ),
+  }),
+  handler: async (ctx, { guard, ...args }) => {
+    await messages.requireLiveRun(ctx, guard);
+    return await applyChanges(ctx, args);
   },
 });
 

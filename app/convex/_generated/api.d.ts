@@ -19,6 +19,7 @@ import type * as leases from "../leases.js";
 import type * as messages from "../messages.js";
 import type * as model_errors from "../model/errors.js";
 import type * as model_fields from "../model/fields.js";
+import type * as model_file_changes from "../model/file-changes.js";
 import type * as model_files from "../model/files.js";
 import type * as model_generation from "../model/generation.js";
 import type * as model_history from "../model/history.js";
@@ -56,6 +57,7 @@ declare const fullApi: ApiFromModules<{
   messages: typeof messages;
   "model/errors": typeof model_errors;
   "model/fields": typeof model_fields;
+  "model/file-changes": typeof model_file_changes;
   "model/files": typeof model_files;
   "model/generation": typeof model_generation;
   "model/history": typeof model_history;

@@ -15,7 +15,7 @@ type FileRow = Doc<"files">;
 /** The size of one document, system fields included (docs.convex.dev/production/state/limits). */
 const MAX_DOCUMENT_BYTES = 1024 * 1024;
 
-async function children(
+export async function children(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -33,7 +33,7 @@ function pick(rows: FileRow[], name: string, prefer: FileRow["type"]): FileRow |
 }
 
 /** The row at a path, "root" for the project itself, or null. */
-async function resolve(
+export async function resolve(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   names: string[],
@@ -63,7 +63,7 @@ export async function readFile(ctx: QueryCtx, args: { projectId: string; path: s
 /** The project's `updatedAt` before and after a change: who knows the one then knows the other. */
 export type Change = { before: number; updatedAt: number };
 
-async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
+export async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
   const updatedAt = nextUpdate(project);
   await ctx.db.patch(project._id, { updatedAt });
   return { before: project.updatedAt, updatedAt };
@@ -107,7 +107,7 @@ export async function writeFile(
 }
 
 /** The deepest existing folder on the way, and the names that are missing below it. */
-async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
+export async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
   let parentId: Id<"files"> | undefined;
   for (const [depth, name] of folders.entries()) {
     const found = pick(await children(ctx, projectId, parentId), name, "folder");
@@ -121,7 +121,7 @@ async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: str
   return { parentId, missing: [] };
 }
 
-async function createFolders(
+export async function createFolders(
   ctx: MutationCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -172,7 +172,7 @@ export async function deleteFile(
 }
 
 /** Deletes a row with everything below it, whatever the rows' types say; all of it or nothing. */
-async function deleteTree(
+export async function deleteTree(
   ctx: MutationCtx,
   row: FileRow,
   path: string,
