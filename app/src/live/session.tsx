@@ -13,6 +13,7 @@ import {
 } from "react";
 
 const TOKEN_ROUTE = "/api/auth/token";
+const RETRY_AFTER_MS = [250, 1_000, 3_000];
 
 export interface Person {
   id: string;
@@ -33,24 +34,19 @@ export function SessionProvider({ children }: { children: ReactNode }) {
     person: undefined,
   });
   const fetchToken = useCallback(async (): Promise<string | null> => {
-    const asked = await ask();
-    if (asked === undefined) {
-      // Without an answer nothing new is known: who was signed in stays so.
-      setAnswer((before) =>
-        before.state === "loading" ? { ...before, state: "unknown" } : before,
-      );
-      throw new Error("the session could not be asked for");
-    }
-    const { token, person } = asked;
-    setAnswer((before) =>
-      before.state === "signed in" && before.person?.id === person?.id
+    const asked = await askPatiently();
+    setAnswer((before) => {
+      if (asked === undefined) return { ...before, state: "unknown" };
+      const { token, person } = asked;
+      const state = token === null ? "signed out" : "signed in";
+      return before.state === state && before.person?.id === person?.id
         ? before
-        : { state: token === null ? "signed out" : "signed in", person },
-    );
-    return token;
+        : { state, person };
+    });
+    return asked?.token ?? null;
   }, []);
   useEffect(() => {
-    fetchToken().catch(() => undefined);
+    void fetchToken();
   }, [fetchToken]);
   const session = useMemo(() => ({ ...answer, fetchToken }), [answer, fetchToken]);
   return <SessionContext value={session}>{children}</SessionContext>;
@@ -73,6 +69,16 @@ export function useConvexSession() {
     }),
     [state, fetchToken],
   );
+}
+
+/** A server that is being restarted is there again soon. */
+async function askPatiently(): ReturnType<typeof ask> {
+  for (const pause of RETRY_AFTER_MS) {
+    const asked = await ask();
+    if (asked !== undefined) return asked;
+    await new Promise((settle) => setTimeout(settle, pause));
+  }
+  return await ask();
 }
 
 /** `token: null`: nobody is signed in. undefined: there was no answer. */

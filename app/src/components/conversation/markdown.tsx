@@ -14,8 +14,10 @@ const PLUGINS = [remarkGfm];
 const GROUP = 32;
 
 export function Markdown({ text, streaming = false }: { text: string; streaming?: boolean }) {
-  // A long answer is drawn in slices, between which the page answers to the person.
-  const drawn = useDeferredValue(text);
+  // A long answer is drawn in slices, between which the page answers to the person; a finished one is
+  // shown at once with what it ends with.
+  const inSlices = useDeferredValue(text);
+  const drawn = streaming ? inSlices : text;
   const [growing] = useState(() => new GrowingBlocks());
   const blocks = growing.of(drawn);
   const groups = Array.from({ length: Math.ceil(blocks.length / GROUP) }, (_, n) =>

@@ -23,9 +23,7 @@ export function SignedIn({ signIn, children }: { signIn: SignIn; children: React
         <Empty
           icon={CloudOff}
           title="The server does not answer"
-          actions={
-            <Button onClick={() => void fetchToken().catch(() => undefined)}>Try again</Button>
-          }
+          actions={<Button onClick={() => void fetchToken()}>Try again</Button>}
         >
           Your session could not be looked up.
         </Empty>
