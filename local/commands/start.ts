@@ -14,6 +14,7 @@ const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
   convex: "convex",
   "control-plane": "trigger",
   model: "model",
+  firecrawl: "scrape",
   sentry: "sentry",
   cli: "worker",
   stack: "polaris",

@@ -10,7 +10,7 @@ fn floor(room: &str) -> (u8, &'static [&'static str]) {
         "agent" => (2, &["tool"]),
         "tool" => (2, &[]),
         "workspace" => (1, &["store"]),
-        "model" | "store" => (1, &[]),
+        "model" | "scrape" | "store" => (1, &[]),
         "error" | "event" | "cancel" | "config" | "telemetry" | "http" => {
             (0, &["error", "event", "cancel", "config", "telemetry", "http"])
         }
