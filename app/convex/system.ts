@@ -7,6 +7,7 @@ import {
   documentOf,
   eventType,
   exportStatus,
+  fileChange,
   fileType,
   finalStatus,
   finishedTurn,
@@ -18,6 +19,7 @@ import {
   storedToolCall,
 } from "./model/fields";
 import * as files from "./model/files";
+import { beginGeneration as begin } from "./model/generations";
 import { findConversation, findMessage } from "./model/lookup";
 import * as messages from "./model/messages";
 import * as projects from "./model/projects";
@@ -226,6 +228,20 @@ export const appendToolResult = serverMutation({
 
 // ---- generation log ----
 
+/** The first line of a generation's log; the project is looked at again when its log falls silent. */
+export const beginGeneration = serverMutation({
+  args: {
+    projectId: v.string(),
+    /** Epoch milliseconds; the same call again changes nothing. */
+    createdAt: v.number(),
+  },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await begin(ctx, args);
+    return null;
+  },
+});
+
 export const appendGenerationEvent = serverMutation({
   args: {
     projectId: v.string(),
@@ -279,6 +295,16 @@ export const deleteFileByPath = serverMutation({
   handler: async (ctx, { guard, ...args }) => {
     await messages.requireLiveRun(ctx, guard);
     await files.deleteFile(ctx, args);
+    return null;
+  },
+});
+
+/** All of these changes and their lines in the log, or none. */
+export const commitFiles = serverMutation({
+  args: { projectId: v.string(), changes: v.array(fileChange) },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await files.commitFiles(ctx, args);
     return null;
   },
 });

@@ -13,10 +13,12 @@ import type {
   FilterApi,
   FunctionReference,
 } from "convex/server";
+import type * as generations from "../generations.js";
 import type * as leases from "../leases.js";
 import type * as model_errors from "../model/errors.js";
 import type * as model_fields from "../model/fields.js";
 import type * as model_files from "../model/files.js";
+import type * as model_generations from "../model/generations.js";
 import type * as model_journal from "../model/journal.js";
 import type * as model_lookup from "../model/lookup.js";
 import type * as model_messages from "../model/messages.js";
@@ -34,10 +36,12 @@ import type * as system from "../system.js";
  * ```
  */
 declare const fullApi: ApiFromModules<{
+  generations: typeof generations;
   leases: typeof leases;
   "model/errors": typeof model_errors;
   "model/fields": typeof model_fields;
   "model/files": typeof model_files;
+  "model/generations": typeof model_generations;
   "model/journal": typeof model_journal;
   "model/lookup": typeof model_lookup;
   "model/messages": typeof model_messages;

@@ -1,11 +1,13 @@
 // A project's files by path. Rows form a tree by `parentId`; a path is resolved level by level.
 // Every check comes before the first write, so that a refused write leaves no stray folders.
-import { getDocumentSize } from "convex/values";
+import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
+import type { fileChange } from "./fields";
 import { requireProject } from "./lookup";
 import { splitFilePath, splitPath } from "./paths";
+import { appendGenerationEvent } from "./projects";
 
 type FileRow = Doc<"files">;
 
@@ -152,6 +154,21 @@ export async function deleteFile(
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
   await deleteTree(ctx, row);
   await ctx.db.patch(project._id, { updatedAt: Date.now() });
+}
+
+/** In their order. What is to be deleted and is not there is gone already. */
+export async function commitFiles(
+  ctx: MutationCtx,
+  args: { projectId: string; changes: Infer<typeof fileChange>[] },
+): Promise<void> {
+  const { _id: projectId } = await requireProject(ctx, args.projectId);
+  for (const { path, content, ...line } of args.changes) {
+    if (content !== undefined) await writeFile(ctx, { projectId, path, content });
+    else if ((await readFile(ctx, { projectId, path })) !== null) {
+      await deleteFile(ctx, { projectId, path });
+    }
+    await appendGenerationEvent(ctx, { projectId, type: "file", filePath: path, ...line });
+  }
 }
 
 /** Deletes a row with everything below it, whatever the rows' types say. */
