@@ -89,6 +89,8 @@ const stream: Suite = async ({ sizes, rounds }) => {
   const measured = await rounds({
     ...plansFor(plan),
     each: { ...plan, client: "ours-each" },
+    tls: { ...plan, client: "ours", tls: true },
+    peerTls: { ...plan, client: "ai-anthropic", tls: true },
     chunked: { ...chunked, client: "ours" },
     peerChunked: { ...chunked, client: "ai-anthropic" },
     floorChunked: { ...chunked, client: "floor" },
@@ -105,6 +107,7 @@ const stream: Suite = async ({ sizes, rounds }) => {
     overFloor(measured, "cpu per delta over the bytes-only floor", 3.5),
     compare(measured, { ...cpu, metric: every, ours: "each", peer, goal: 20 }),
     ...OTHERS.map((other) => compare(measured, { ...cpu, ours, peer: other })),
+    compare(measured, { ...cpu, metric: `${cpu.metric}, over TLS`, ours: "tls", peer: "peerTls" }),
     compare(measured, { ...cpu, metric: byChunk, ours: "chunked", peer: "peerChunked" }),
     bound(measured, {
       metric: `${byChunk}, bytes-only floor`,
@@ -227,7 +230,11 @@ const loop: Suite = async ({ sizes, rounds }) => {
 
 const ttft: Suite = async ({ sizes, rounds }) => {
   const plan = { scenario: "first", warmups: 10, repeat: sizes.requests };
-  const measured = await rounds(plansFor(plan));
+  const measured = await rounds({
+    ...plansFor(plan),
+    tls: { ...plan, client: "ours", tls: true },
+    peerTls: { ...plan, client: "ai-anthropic", tls: true },
+  });
   const warm = {
     metric: "time to first token added, warm",
     unit: "ms",
@@ -241,6 +248,9 @@ const ttft: Suite = async ({ sizes, rounds }) => {
   return [
     compare(measured, { ...warm, ours: "ours", peer: "ai-anthropic", goal: 20 }),
     compare(measured, { ...first, ours: "ours", peer: "ai-anthropic", goal: 30 }),
+    ...[warm, first].map((of) =>
+      compare(measured, { ...of, metric: `${of.metric}, over TLS`, ours: "tls", peer: "peerTls" }),
+    ),
     ...[warm, first].flatMap((metric) =>
       OTHERS.map((peer) => compare(measured, { ...metric, ours: "ours", peer })),
     ),

@@ -22,6 +22,7 @@ import * as files from "./model/files";
 import { beginGeneration as begin } from "./model/generations";
 import { findConversation, findMessage } from "./model/lookup";
 import * as messages from "./model/messages";
+import * as projectFiles from "./model/project-files";
 import * as projects from "./model/projects";
 import { serverMutation, serverQuery } from "./model/server";
 
@@ -263,6 +264,9 @@ export const appendGenerationEvent = serverMutation({
 
 // ---- files ----
 
+/** The project's `updatedAt` before and after. */
+const fileChange = v.object({ before: v.number(), updatedAt: v.number() });
+
 export const readFileByPath = serverQuery({
   args: { projectId: v.string(), path: v.string() },
   returns: v.union(
@@ -281,21 +285,19 @@ export const writeFileByPath = serverMutation({
     content: v.string(),
     guard: v.optional(runGuard),
   },
-  returns: v.null(),
+  returns: fileChange,
   handler: async (ctx, { guard, ...args }) => {
     await messages.requireLiveRun(ctx, guard);
-    await files.writeFile(ctx, args);
-    return null;
+    return await files.writeFile(ctx, args);
   },
 });
 
 export const deleteFileByPath = serverMutation({
   args: { projectId: v.string(), path: v.string(), guard: v.optional(runGuard) },
-  returns: v.null(),
+  returns: fileChange,
   handler: async (ctx, { guard, ...args }) => {
     await messages.requireLiveRun(ctx, guard);
-    await files.deleteFile(ctx, args);
-    return null;
+    return await files.deleteFile(ctx, args);
   },
 });
 
@@ -339,4 +341,37 @@ export const getAllProjectFiles = serverQuery({
     }),
   ),
   handler: async (ctx, args) => await files.allFiles(ctx, args.projectId),
+});
+
+/**
+ * A whole project, one page at a time, whatever its size: the rows of its tree, oldest first. Paths
+ * come from walking `parentId`. Every change of a project's files changes its `updatedAt`.
+ */
+export const listProjectFilesPage = serverQuery({
+  args: {
+    projectId: v.string(),
+    /** Where the page before ended; null for the first page. */
+    cursor: v.union(v.string(), v.null()),
+    /** Texts of rows that were changed before this time are left out. */
+    since: v.optional(v.number()),
+    /** No rows at all if the project's `updatedAt` is this. */
+    unless: v.optional(v.number()),
+  },
+  returns: v.object({
+    updatedAt: v.number(),
+    rows: v.array(
+      v.object({
+        id: v.id("files"),
+        parentId: v.optional(v.id("files")),
+        name: v.string(),
+        type: fileType,
+        updatedAt: v.number(),
+        content: v.optional(v.string()),
+        binary: v.optional(v.boolean()),
+      }),
+    ),
+    /** Null when this was the last page. */
+    cursor: v.union(v.string(), v.null()),
+  }),
+  handler: projectFiles.page,
 });

@@ -23,6 +23,7 @@ import type * as model_journal from "../model/journal.js";
 import type * as model_lookup from "../model/lookup.js";
 import type * as model_messages from "../model/messages.js";
 import type * as model_paths from "../model/paths.js";
+import type * as model_project_files from "../model/project-files.js";
 import type * as model_projects from "../model/projects.js";
 import type * as model_server from "../model/server.js";
 import type * as system from "../system.js";
@@ -46,6 +47,7 @@ declare const fullApi: ApiFromModules<{
   "model/lookup": typeof model_lookup;
   "model/messages": typeof model_messages;
   "model/paths": typeof model_paths;
+  "model/project-files": typeof model_project_files;
   "model/projects": typeof model_projects;
   "model/server": typeof model_server;
   system: typeof system;

@@ -7,7 +7,7 @@ import { coded } from "./errors";
 import type { fileChange } from "./fields";
 import { requireProject } from "./lookup";
 import { splitFilePath, splitPath } from "./paths";
-import { appendGenerationEvent } from "./projects";
+import { appendGenerationEvent, nextUpdate } from "./projects";
 
 type FileRow = Doc<"files">;
 
@@ -59,10 +59,19 @@ export async function readFile(ctx: QueryCtx, args: { projectId: string; path: s
   return { kind: "file" as const, content: row.content ?? "", updatedAt: row.updatedAt };
 }
 
+/** The project's `updatedAt` before and after a change: who knows the one then knows the other. */
+export type Change = { before: number; updatedAt: number };
+
+async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
+  const updatedAt = nextUpdate(project);
+  await ctx.db.patch(project._id, { updatedAt });
+  return { before: project.updatedAt, updatedAt };
+}
+
 export async function writeFile(
   ctx: MutationCtx,
   args: { projectId: string; path: string; content: string },
-): Promise<void> {
+): Promise<Change> {
   const { folders, name } = splitFilePath(args.path);
   const project = await requireProject(ctx, args.projectId);
   const { parentId, missing } = await findFolder(ctx, project._id, folders);
@@ -73,7 +82,8 @@ export async function writeFile(
   }
   requireFits({ projectId: project._id, name, content: args.content });
 
-  const now = Date.now();
+  const change = await touch(ctx, project);
+  const now = change.updatedAt;
   if (target !== undefined) {
     if (target.storageId !== undefined) await ctx.storage.delete(target.storageId);
     await ctx.db.patch(target._id, { content: args.content, storageId: undefined, updatedAt: now });
@@ -88,7 +98,7 @@ export async function writeFile(
       updatedAt: now,
     });
   }
-  await ctx.db.patch(project._id, { updatedAt: now });
+  return change;
 }
 
 /** The deepest existing folder on the way, and the names that are missing below it. */
@@ -147,13 +157,13 @@ function requireFits(file: { projectId: string; name: string; content: string })
 export async function deleteFile(
   ctx: MutationCtx,
   args: { projectId: string; path: string },
-): Promise<void> {
+): Promise<Change> {
   const names = splitPath(args.path);
   const project = await requireProject(ctx, args.projectId);
   const row = await resolve(ctx, project._id, names, "file");
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
   await deleteTree(ctx, row);
-  await ctx.db.patch(project._id, { updatedAt: Date.now() });
+  return await touch(ctx, project);
 }
 
 /** In their order. What is to be deleted and is not there is gone already. */

@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod cancel;
+pub mod code;
 pub mod config;
 pub mod error;
 pub mod event;

@@ -10,6 +10,7 @@ fn floor(room: &str) -> (u8, &'static [&'static str]) {
         "agent" => (2, &["tool"]),
         "tool" => (2, &[]),
         "workspace" => (1, &["store"]),
+        "code" => (1, &["workspace"]),
         "model" | "scrape" | "store" => (1, &[]),
         "error" | "event" | "cancel" | "config" | "telemetry" | "http" => {
             (0, &["error", "event", "cancel", "config", "telemetry", "http"])

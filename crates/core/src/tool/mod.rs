@@ -2,8 +2,14 @@
 //! try something else, or an error that ends the run.
 
 pub mod cap;
+mod context;
 pub mod files;
+mod language;
+mod project;
 pub mod registry;
+mod search;
+#[cfg(test)]
+mod testing;
 
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
