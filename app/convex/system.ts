@@ -7,7 +7,6 @@ import {
   documentOf,
   eventType,
   exportStatus,
-  fileChange,
   fileType,
   finalStatus,
   finishedTurn,
@@ -16,6 +15,7 @@ import {
   messageRole,
   messageStatus,
   runGuard,
+  stagedChange,
   storedToolCall,
 } from "./model/fields";
 import * as files from "./model/files";
@@ -303,7 +303,7 @@ export const deleteFileByPath = serverMutation({
 
 /** All of these changes and their lines in the log, or none. */
 export const commitFiles = serverMutation({
-  args: { projectId: v.string(), changes: v.array(fileChange) },
+  args: { projectId: v.string(), changes: v.array(stagedChange) },
   returns: v.null(),
   handler: async (ctx, args) => {
     await files.commitFiles(ctx, args);

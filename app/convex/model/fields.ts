@@ -55,7 +55,7 @@ export const finishedTurn = v.object({ step: v.number(), data: v.any() });
 export const runGuard = v.object({ messageId: v.string(), seq: v.number() });
 
 /** One change of several that are made together; without a content the path is deleted. */
-export const fileChange = v.object({
+export const stagedChange = v.object({
   path: v.string(),
   content: v.optional(v.string()),
   message: v.string(),

@@ -4,7 +4,7 @@ import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
-import type { fileChange } from "./fields";
+import type { stagedChange } from "./fields";
 import { requireProject } from "./lookup";
 import { splitFilePath, splitPath } from "./paths";
 import { appendGenerationEvent, nextUpdate } from "./projects";
@@ -169,7 +169,7 @@ export async function deleteFile(
 /** In their order. What is to be deleted and is not there is gone already. */
 export async function commitFiles(
   ctx: MutationCtx,
-  args: { projectId: string; changes: Infer<typeof fileChange>[] },
+  args: { projectId: string; changes: Infer<typeof stagedChange>[] },
 ): Promise<void> {
   const { _id: projectId } = await requireProject(ctx, args.projectId);
   for (const { path, content, ...line } of args.changes) {

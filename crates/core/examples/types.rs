@@ -4,7 +4,8 @@
 
 use polaris_core::cancel::CancelReason;
 use polaris_core::config::{
-    Attempt, Deltas, Limits, ModelOptions, Models, Prompt, Prompts, ReasoningOption, RunOptions, ScrapeLimits,
+    Attempt, Commit, Deltas, Limits, ModelOptions, Models, Prompt, Prompts, ReasoningOption, RunOptions,
+    ScrapeLimits,
 };
 use polaris_core::error::ErrorCode;
 use polaris_core::event::{Event, FinishReason, MessageStatus, Usage, WriteKind};
@@ -43,6 +44,7 @@ fn main() {
     declare::<ReasoningOption>(&config);
     declare::<ModelOptions>(&config);
     declare::<Models>(&config);
+    declare::<Commit>(&config);
     declare::<ScrapeLimits>(&config);
     declare::<RunOptions>(&config);
     declare::<AgentMessage>(&config);

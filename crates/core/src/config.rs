@@ -648,6 +648,17 @@ impl Attempt {
     }
 }
 
+/// When the files of a generation's step become visible.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Commit {
+    /// Each as soon as it is written.
+    #[default]
+    Streaming,
+    /// All of a step together at its end, or none.
+    Atomic,
+}
+
 /// How a run behaves. Set in the task file; the environment names only keys, URLs and models.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -664,6 +675,9 @@ pub struct RunOptions {
     /// Bounds that replace the defaults.
     #[ts(as = "Option<Limits>")]
     pub limits: Limits,
+    /// When the files of a generation's step become visible. Default `streaming`.
+    #[ts(as = "Option<Commit>")]
+    pub commit: Commit,
     /// Bounds of what a prompt's URLs may bring.
     #[ts(as = "Option<ScrapeLimits>")]
     pub scrape: ScrapeLimits,

@@ -6,6 +6,7 @@ pub mod convex;
 pub mod memory;
 pub mod path;
 pub mod snapshot;
+pub mod staged;
 pub mod tree;
 pub mod watched;
 
