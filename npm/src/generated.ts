@@ -13,7 +13,7 @@ export type CancelReason = "cancelled" | "timeout" | "superseded" | "dropped";
 /**
  * The jobs of this version.
  */
-export type JobName = "process-message" | "agent" | "generation-validate" | "generation-step" | "generation-end";
+export type JobName = "process-message" | "agent" | "generation-validate" | "generation-step" | "generation-end" | "demo-generate";
 
 /**
  * The status of a message in the store.
@@ -358,6 +358,27 @@ primary?: ModelOptions,
 fallback?: ModelOptions, };
 
 /**
+ * Bounds of what a prompt's URLs may bring.
+ */
+export type ScrapeLimits = { 
+/**
+ * URLs of a prompt that are asked for, the first ones. Default 5.
+ */
+maxUrls?: number, 
+/**
+ * Time for one page, repeated tries included, ms. Default 30,000.
+ */
+pageMs?: number, 
+/**
+ * Bytes of one page that the model gets, its head. Default 64 KiB.
+ */
+maxPageBytes?: number, 
+/**
+ * Bytes of all pages that the model gets. Default 128 KiB.
+ */
+maxTotalBytes?: number, };
+
+/**
  * How a run behaves. Set in the task file; the environment names only keys, URLs and models.
  */
 export type RunOptions = { 
@@ -377,6 +398,10 @@ models?: Models,
  * Bounds that replace the defaults.
  */
 limits?: Limits, 
+/**
+ * Bounds of what a prompt's URLs may bring.
+ */
+scrape?: ScrapeLimits, 
 /**
  * How text deltas reach JavaScript.
  */
@@ -513,6 +538,28 @@ outcome: GenerationOutcome,
 reason?: string, };
 
 /**
+ * The payload of job `demo-generate`.
+ */
+export type DemoGeneratePayload = { 
+/**
+ * What is asked; may name pages by their URLs.
+ */
+prompt: string, };
+
+/**
+ * A URL whose page is not part of what the model was told.
+ */
+export type LeftOut = { 
+/**
+ * The URL, as it stands in the prompt.
+ */
+url: string, 
+/**
+ * Why, in one line.
+ */
+reason: string, };
+
+/**
  * What to run.
  */
 export type RunSpec = { 
@@ -557,6 +604,14 @@ files?: { [key in string]: string },
  * Paths of the files that a generation step wrote.
  */
 written?: Array<string>, 
+/**
+ * What the provider of that model is called, for job `demo-generate`.
+ */
+provider?: string, 
+/**
+ * URLs of the prompt whose pages the model did not get, for job `demo-generate`.
+ */
+leftOut?: Array<LeftOut>, 
 /**
  * Model turns.
  */

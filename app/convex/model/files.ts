@@ -1,14 +1,15 @@
 // A project's files by path. Rows form a tree by `parentId`; a path is resolved level by level.
 // Every check comes before the first write, so that a refused write leaves no stray folders.
-import { getDocumentSize } from "convex/values";
+import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
+import type { stagedChange } from "./fields";
 import { requireProject } from "./lookup";
 import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
-import { nextUpdate } from "./projects";
-import { jobBegan, requireNotSavedSince } from "./saves";
+import { appendGenerationEvent, nextUpdate } from "./projects";
+import { isChangedByUser, jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
 
@@ -169,6 +170,32 @@ export async function deleteFile(
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
   await deleteTree(ctx, row, names.join("/"), await jobBegan(ctx, project._id, args.guard));
   return await touch(ctx, project);
+}
+
+/**
+ * In their order. What is to be deleted and is not there is gone already; what a person has saved
+ * meanwhile stays, and the log says so.
+ */
+export async function commitFiles(
+  ctx: MutationCtx,
+  args: { projectId: string; changes: Infer<typeof stagedChange>[] },
+): Promise<void> {
+  const { _id: projectId } = await requireProject(ctx, args.projectId);
+  for (const { path, content, ...line } of args.changes) {
+    const entry = content === undefined ? await readFile(ctx, { projectId, path }) : null;
+    try {
+      if (content !== undefined) await writeFile(ctx, { projectId, path, content });
+      else if (entry !== null) await deleteFile(ctx, { projectId, path });
+    } catch (error) {
+      // Of a folder, a part may be gone by now: then nothing of the commit is made.
+      if (!isChangedByUser(error) || entry?.kind === "folder") throw error;
+      const { createdAt } = line;
+      const message = `Kept ${path}: the user has changed it`;
+      await appendGenerationEvent(ctx, { projectId, type: "info", message, createdAt });
+      continue;
+    }
+    await appendGenerationEvent(ctx, { projectId, type: "file", filePath: path, ...line });
+  }
 }
 
 /** Deletes a row with everything below it, whatever the rows' types say; all of it or nothing. */
