@@ -2,7 +2,17 @@
 // environment as bare as a stranger's machine.
 
 import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { type Published, type Registry, startRegistry } from "./registry.ts";
@@ -60,6 +70,9 @@ function configuredRegistry(): string {
   return stdout.trim();
 }
 
+/** What a fresh project with this package has. */
+export const FRESH = ["polaris-agent", "polaris-agent-local", "@trigger.dev/sdk@4.8.3"];
+
 export interface Project {
   path: string;
   write(file: string, text: string): string;
@@ -115,6 +128,36 @@ export async function install(
     { cwd: path, env },
   );
   if (code !== 0) throw new Error(`npm install failed:\n${output}`);
+}
+
+/** As `install`, for a set of packages that several test files need: it is fetched once. */
+export async function installShared(
+  app: Project,
+  registry: Registry,
+  packages: readonly string[],
+): Promise<void> {
+  const key = createHash("sha256").update(packages.toSorted().join("\n")).digest("hex");
+  const shared = join(packedFolder, `installed-${key.slice(0, 12)}`);
+  if (!existsSync(shared)) {
+    const first = project({ type: "module" });
+    await install(first, registry, packages);
+    renameOrCopy(first.path, shared);
+  }
+  const manifest = JSON.parse(readFileSync(join(app.path, "package.json"), "utf8"));
+  const { dependencies } = JSON.parse(readFileSync(join(shared, "package.json"), "utf8"));
+  app.write("package.json", `${JSON.stringify({ ...manifest, dependencies }, null, 2)}\n`);
+  for (const name of ["package-lock.json", "node_modules"]) {
+    cpSync(join(shared, name), join(app.path, name), { recursive: true, verbatimSymlinks: true });
+  }
+}
+
+function renameOrCopy(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch {
+    cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+    rmSync(from, { recursive: true, force: true });
+  }
 }
 
 /** Runs without blocking this thread: servers of the test answer meanwhile. */

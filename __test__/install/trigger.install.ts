@@ -11,7 +11,9 @@ import { type ControlPlane, startControlPlane } from "../../local/control-plane/
 import {
   bareEnv,
   command,
+  FRESH,
   install,
+  installShared,
   ourRegistry,
   type Project,
   packed,
@@ -20,7 +22,6 @@ import {
 } from "./packed.ts";
 import type { Registry } from "./registry.ts";
 
-const SDK = "4.8.3";
 let plane: ControlPlane;
 let registry: Registry;
 let app: Project;
@@ -48,7 +49,7 @@ before(async () => {
          await startRun({ job: "agent", payload: { messages: [{ role: "user", content: text }] } }).result(),
      });`,
   );
-  await install(app, registry, ["polaris-agent", `@trigger.dev/sdk@${SDK}`, `trigger.dev@${SDK}`]);
+  await installShared(app, registry, FRESH);
 });
 after(async () => {
   await plane?.close();
@@ -116,11 +117,16 @@ describe("deploy --dry-run", () => {
   const { version } = packed.packages.find(({ manifest }) => manifest.name === "polaris-agent")
     ?.manifest ?? { version: "" };
 
+  let dependencies: Record<string, string> = {};
+
   it("of a fresh project leaves the package external, at its version", async () => {
     const { files, said } = await dryRun(app.path);
     check(files, app.path, version);
+    dependencies = manifestOf(files).dependencies;
     assert.doesNotMatch(said, /polaris-agent: the image will install/);
-    assert.match(files.get("Containerfile") ?? "", /FROM .*node/);
+    const image = files.get("Containerfile") ?? "";
+    assert.match(image, /FROM .*node/);
+    assert.doesNotMatch(image, /omit.optional|no-optional/, "the addon is an optional dependency");
   });
 
   it("of this repository does the same, and says that a checkout is not what is installed", async () => {
@@ -130,10 +136,9 @@ describe("deploy --dry-run", () => {
   });
 
   it("installs in the image what the tasks need, the addon with it", async () => {
-    const { files } = await dryRun(app.path);
-    const image = project();
+    const { "polaris-agent": wanted } = dependencies;
+    const image = project({ dependencies: { "polaris-agent": wanted } });
     try {
-      image.write("package.json", files.get("package.json") ?? "");
       await install(image, registry, []);
       const addon = join(image.path, "node_modules", `polaris-agent-${packed.triple}`);
       assert.ok(existsSync(addon), "the platform package is missing");
