@@ -4,12 +4,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../native.ts";
 import { dev } from "./dev.ts";
+import { init } from "./init/index.ts";
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { dev };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { dev, init };
 
 const HELP = `polaris-agent: background AI jobs on Trigger.dev and Convex
 
   npx polaris-agent dev    the official Trigger.dev CLI on this machine, no account needed
+  npx polaris-agent init   moves a Next.js + Convex project over; shows the diff first (--yes applies it)
 
   --help, --version
 `;
