@@ -1,6 +1,7 @@
 //! What a run is told: variables of the environment name keys, URLs and models; options of the
 //! task file name behaviour. Both are checked here, once, before anything is sent anywhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -338,11 +339,21 @@ pub struct StoreConfig {
     pub url: Url,
     /// The key that the server functions compare.
     pub internal_key: Secret,
+    /// The module of the functions that the core calls, where it is not `system`.
+    pub module: Option<String>,
     /// The way there.
     pub network: Network,
 }
 
 impl StoreConfig {
+    /// The path of one of the core's functions in this deployment.
+    pub fn path(&self, path: &'static str) -> Cow<'static, str> {
+        match (&self.module, path.strip_prefix("system:")) {
+            (Some(module), Some(name)) => Cow::Owned(format!("{module}:{name}")),
+            _ => Cow::Borrowed(path),
+        }
+    }
+
     /// The Convex deployment, from `CONVEX_URL` or `NEXT_PUBLIC_CONVEX_URL`, and its key.
     ///
     /// # Errors
@@ -363,7 +374,16 @@ impl StoreConfig {
             "POLARIS_CONVEX_INTERNAL_KEY",
             "it opens the server functions of the Convex deployment",
         )?;
-        Ok(Self { url, internal_key: Secret::new(key), network: Network::from_env(env) })
+        let module = match env.get(MODULE_VARIABLE) {
+            Some(module) if !module.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '/')) => {
+                return Err(CoreError::new(
+                    ErrorCode::ConfigInvalid,
+                    format!("{MODULE_VARIABLE} must be the path of a Convex module without its extension"),
+                ));
+            }
+            module => module.map(str::to_owned),
+        };
+        Ok(Self { url, internal_key: Secret::new(key), module, network: Network::from_env(env) })
     }
 }
 
@@ -430,6 +450,9 @@ impl Default for ScrapeLimits {
         Self { max_urls: 5, page_ms: 30_000, max_page_bytes: 64 << 10, max_total_bytes: 128 << 10 }
     }
 }
+
+/// Names the module of the core's functions in apps that have another one called `system`.
+const MODULE_VARIABLE: &str = "POLARIS_CONVEX_MODULE";
 
 /// Parses the value of the variable `name` as an http(s) URL without credentials.
 fn parse_url(name: &str, value: &str) -> Result<Url> {
@@ -774,11 +797,29 @@ mod tests {
         ];
         let config = StoreConfig::from_env(&env.into_iter().collect()).unwrap();
         assert_eq!(config.url.as_str(), "http://127.0.0.1:1/");
+        assert_eq!(config.path("system:beginMessage"), "system:beginMessage");
         let error = StoreConfig::from_env(&Env::default()).unwrap_err();
         assert!(error.message.contains("CONVEX_URL"), "{error}");
         let error =
             StoreConfig::from_env(&[("CONVEX_URL", "http://127.0.0.1:1")].into_iter().collect()).unwrap_err();
         assert!(error.message.starts_with("POLARIS_CONVEX_INTERNAL_KEY is not set"), "{error}");
+    }
+
+    #[test]
+    fn the_functions_may_stand_in_another_module() {
+        let env = |module| {
+            [
+                ("CONVEX_URL", "http://127.0.0.1:1"),
+                ("POLARIS_CONVEX_INTERNAL_KEY", "k"),
+                ("POLARIS_CONVEX_MODULE", module),
+            ]
+            .into_iter()
+            .collect::<Env>()
+        };
+        let config = StoreConfig::from_env(&env("polaris/system")).unwrap();
+        assert_eq!(config.path("system:beginMessage"), "polaris/system:beginMessage");
+        let error = StoreConfig::from_env(&env("a:b")).unwrap_err();
+        assert!(error.message.starts_with("POLARIS_CONVEX_MODULE "), "{error}");
     }
 
     #[test]
