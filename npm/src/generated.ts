@@ -358,6 +358,11 @@ primary?: ModelOptions,
 fallback?: ModelOptions, };
 
 /**
+ * When the files of a generation's step become visible.
+ */
+export type Commit = "streaming" | "atomic";
+
+/**
  * Bounds of what a prompt's URLs may bring.
  */
 export type ScrapeLimits = { 
@@ -398,6 +403,10 @@ models?: Models,
  * Bounds that replace the defaults.
  */
 limits?: Limits, 
+/**
+ * When the files of a generation's step become visible. Default `streaming`.
+ */
+commit?: Commit, 
 /**
  * Bounds of what a prompt's URLs may bring.
  */
