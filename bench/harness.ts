@@ -3,7 +3,8 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -36,6 +37,8 @@ export interface Plan {
   warmups?: number;
   /** How long the store takes for a write. */
   writeMs?: number;
+  /** Over TLS, with a certificate that the process is told to trust. */
+  tls?: boolean;
 }
 
 /** What a process measured. Absent: it has no such thing (the floor has no event loop). */
@@ -81,8 +84,16 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
   process.once("exit", killAll);
   const env = environment(addon);
 
-  const start = (command: string, args: string[], stdin: "pipe" | "ignore") => {
-    const child = spawn(command, args, { env, stdio: [stdin, "pipe", "pipe"] });
+  const start = (
+    command: string,
+    args: string[],
+    stdin: "pipe" | "ignore",
+    more: Readonly<Record<string, string>> = {},
+  ) => {
+    const child = spawn(command, args, {
+      env: { ...env, ...more },
+      stdio: [stdin, "pipe", "pipe"],
+    });
     running.add(child);
     child.once("close", () => running.delete(child));
     return child;
@@ -90,7 +101,13 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
 
   // It ends with its standard input, so also when this process is killed.
   const server = start(join(binaries, "polaris-bench-server"), [], "pipe");
-  const { url } = JSON.parse(await firstLine(server)) as { url: string };
+  const { url, tlsUrl, certificate } = JSON.parse(await firstLine(server)) as Record<
+    "url" | "tlsUrl" | "certificate",
+    string
+  >;
+  const folder = mkdtempSync(join(tmpdir(), "polaris-bench-"));
+  const trusted = join(folder, "certificate.pem");
+  writeFileSync(trusted, certificate);
 
   return {
     url,
@@ -100,7 +117,12 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
           ? [join(binaries, "polaris-bench-floor"), []]
           : [process.execPath, [join(HERE, "child.mjs")]];
       const startedUs = (performance.timeOrigin + performance.now()) * 1000;
-      const output = await finished(start(command, [...args, url, JSON.stringify(plan)], "ignore"));
+      // Without TLS a shell's own setting would cost Node its time at the start.
+      const trust = { NODE_EXTRA_CA_CERTS: plan.tls === true ? trusted : "" };
+      const base = plan.tls === true ? tlsUrl : url;
+      const output = await finished(
+        start(command, [...args, base, JSON.stringify(plan)], "ignore", trust),
+      );
       const sample = JSON.parse(output) as Sample;
       const model = (await (await fetch(`${url}/model`)).json()) as { lastRequestUs: number };
       sample.startToRequestMs = (model.lastRequestUs - startedUs) / 1000;
@@ -114,6 +136,7 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
         await closed;
       }
       killAll();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

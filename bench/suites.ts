@@ -2,6 +2,7 @@
 // them; how a measurement is made is not known here.
 
 import type { Harness, Plan, Sample } from "./harness.ts";
+import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
 import { slowStore } from "./slow-store.ts";
 
@@ -23,6 +24,8 @@ export interface Sizes {
   storeSeconds: number;
   /** Deltas of the longest answer into a slow store; 0: none. */
   longAnswer: number;
+  /** Tokens of the long answer on a page. */
+  pageTokens: number;
 }
 
 export const FULL: Sizes = {
@@ -34,6 +37,7 @@ export const FULL: Sizes = {
   requests: 50,
   storeSeconds: 20,
   longAnswer: 20_000,
+  pageTokens: 20_000,
 };
 
 export const QUICK: Sizes = {
@@ -45,6 +49,7 @@ export const QUICK: Sizes = {
   requests: 20,
   storeSeconds: 10,
   longAnswer: 0,
+  pageTokens: 5_000,
 };
 
 /** Measures `plans` in `runs` rounds, in a new order in each. */
@@ -89,6 +94,8 @@ const stream: Suite = async ({ sizes, rounds }) => {
   const measured = await rounds({
     ...plansFor(plan),
     each: { ...plan, client: "ours-each" },
+    tls: { ...plan, client: "ours", tls: true },
+    peerTls: { ...plan, client: "ai-anthropic", tls: true },
     chunked: { ...chunked, client: "ours" },
     peerChunked: { ...chunked, client: "ai-anthropic" },
     floorChunked: { ...chunked, client: "floor" },
@@ -105,6 +112,7 @@ const stream: Suite = async ({ sizes, rounds }) => {
     overFloor(measured, "cpu per delta over the bytes-only floor", 3.5),
     compare(measured, { ...cpu, metric: every, ours: "each", peer, goal: 20 }),
     ...OTHERS.map((other) => compare(measured, { ...cpu, ours, peer: other })),
+    compare(measured, { ...cpu, metric: `${cpu.metric}, over TLS`, ours: "tls", peer: "peerTls" }),
     compare(measured, { ...cpu, metric: byChunk, ours: "chunked", peer: "peerChunked" }),
     bound(measured, {
       metric: `${byChunk}, bytes-only floor`,
@@ -227,7 +235,11 @@ const loop: Suite = async ({ sizes, rounds }) => {
 
 const ttft: Suite = async ({ sizes, rounds }) => {
   const plan = { scenario: "first", warmups: 10, repeat: sizes.requests };
-  const measured = await rounds(plansFor(plan));
+  const measured = await rounds({
+    ...plansFor(plan),
+    tls: { ...plan, client: "ours", tls: true },
+    peerTls: { ...plan, client: "ai-anthropic", tls: true },
+  });
   const warm = {
     metric: "time to first token added, warm",
     unit: "ms",
@@ -241,6 +253,9 @@ const ttft: Suite = async ({ sizes, rounds }) => {
   return [
     compare(measured, { ...warm, ours: "ours", peer: "ai-anthropic", goal: 20 }),
     compare(measured, { ...first, ours: "ours", peer: "ai-anthropic", goal: 30 }),
+    ...[warm, first].map((of) =>
+      compare(measured, { ...of, metric: `${of.metric}, over TLS`, ours: "tls", peer: "peerTls" }),
+    ),
     ...[warm, first].flatMap((metric) =>
       OTHERS.map((peer) => compare(measured, { ...metric, ours: "ours", peer })),
     ),
@@ -285,4 +300,5 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   loop,
   ttft,
   "slow-store": slowStore,
+  page,
 };

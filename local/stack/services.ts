@@ -1,7 +1,7 @@
 // Which services a stack is made of, and for each whether the real one is used: only `npm start` may
 // say so, and only by the variables that a team with accounts would set.
 
-export const SERVICE_NAMES = ["convex", "control-plane", "model", "sentry"] as const;
+export const SERVICE_NAMES = ["convex", "control-plane", "model", "firecrawl", "sentry"] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
 /** A parsed `.env.local`: empty values are already gone. */
@@ -54,6 +54,12 @@ export const DESCRIPTIONS: Readonly<Record<ServiceName, Description>> = {
     passes: /^(POLARIS_(PRIMARY|FALLBACK)_\w+|OPENROUTER_API_KEY|CEREBRAS_API_KEY)$/,
     url: (settings) => settings.POLARIS_PRIMARY_BASE_URL ?? "https://openrouter.ai/api/v1",
   },
+  firecrawl: {
+    title: "Firecrawl",
+    variables: ["FIRECRAWL_API_KEY"],
+    passes: /^FIRECRAWL_\w+$/,
+    url: (settings) => settings.FIRECRAWL_API_URL ?? "https://api.firecrawl.dev",
+  },
   sentry: {
     title: "Sentry",
     variables: ["SENTRY_DSN"],
@@ -61,6 +67,32 @@ export const DESCRIPTIONS: Readonly<Record<ServiceName, Description>> = {
     url: (settings) => hostOf(settings.SENTRY_DSN ?? ""),
   },
 };
+
+/** Services of the app alone, which have no process of their own. */
+export const APP_SERVICES = [
+  {
+    title: "Sign-in",
+    variable: "NEXT_PUBLIC_STACK_PROJECT_ID",
+    passes: /^(NEXT_PUBLIC_)?STACK_\w+$/,
+    standIn: "the developer of this machine",
+    url: (settings: Settings) => settings.STACK_API_URL ?? "https://api.stack-auth.com",
+  },
+  {
+    title: "Billing",
+    variable: "AUTUMN_SECRET_KEY",
+    passes: /^AUTUMN_\w+$/,
+    standIn: "no limits",
+    url: (settings: Settings) => settings.AUTUMN_API_URL ?? "https://api.useautumn.com/v1",
+  },
+] as const;
+
+/** What the app gets beside the variables of the services: sign-in, billing, its own address. */
+export function appSettings(settings: Settings): Settings {
+  const passes = [...APP_SERVICES.map((service) => service.passes), /^NEXT_PUBLIC_APP_URL$/];
+  return Object.fromEntries(
+    Object.entries(settings).filter(([name]) => passes.some((pattern) => pattern.test(name))),
+  );
+}
 
 /** The real service that the settings name, or undefined for the stand-in. */
 export function realService(name: ServiceName, settings: Settings): RealService | undefined {

@@ -38,6 +38,14 @@ export const eventType = v.union(
   v.literal("error"),
 );
 
+export const generationStatus = v.union(
+  v.literal("none"),
+  v.literal("running"),
+  v.literal("completed"),
+  v.literal("failed"),
+  v.literal("cancelled"),
+);
+
 export const fileType = v.union(v.literal("file"), v.literal("folder"));
 
 /** One tool call as a message stores it; `result` is absent until the tool has answered. */
@@ -53,6 +61,15 @@ export const finishedTurn = v.object({ step: v.number(), data: v.any() });
 
 /** The run behind an effect on the project: its message, and the number its attempt began with. */
 export const runGuard = v.object({ messageId: v.string(), seq: v.number() });
+
+/** One change of several that are made together; without a content the path is deleted. */
+export const stagedChange = v.object({
+  path: v.string(),
+  content: v.optional(v.string()),
+  message: v.string(),
+  preview: v.optional(v.string()),
+  createdAt: v.number(),
+});
 
 export const userFields = {
   stackUserId: v.string(),

@@ -2,8 +2,8 @@
 // for a killed worker. One event with names and ids; no text of a message and no secret is in it. The
 // client is its own, so that it neither needs nor disturbs one of the host.
 
-import { variable } from "./clients.ts";
 import type { DeadRun } from "./repair.ts";
+import { variable } from "./variables.ts";
 
 /** How long a route may wait for the report. */
 const FLUSH_MS = 2_000;

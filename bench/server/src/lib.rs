@@ -7,6 +7,7 @@ pub mod http;
 pub mod model;
 pub mod scenario;
 pub mod store;
+pub mod tls;
 pub mod usage;
 pub mod wheel;
 pub mod wire;

@@ -10,12 +10,15 @@
 
 pub mod agent;
 pub mod cancel;
+pub mod code;
 pub mod config;
+pub mod confine;
 pub mod error;
 pub mod event;
 pub mod http;
 pub mod job;
 pub mod model;
+pub mod scrape;
 pub mod store;
 pub mod telemetry;
 pub mod tool;

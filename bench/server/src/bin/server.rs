@@ -1,5 +1,5 @@
-//! The servers of a benchmark run, on one free loopback port. Prints `{"url":…}` and ends with its
-//! standard input.
+//! The servers of a benchmark run, on one free loopback port, and on another the same behind TLS.
+//! Prints `{"url":…,"tlsUrl":…,"certificate":…}` and ends with its standard input.
 //!
 //! - `/s/<scenario>/v1/chat/completions` and `/s/<scenario>/v1/messages`: the model;
 //! - `/c/<ms per mutation>/<account>/api/{query,mutation}`: the store;
@@ -14,8 +14,10 @@ use polaris_bench::http::{self, Request};
 use polaris_bench::model::Answers;
 use polaris_bench::scenario::Scenario;
 use polaris_bench::store::Store;
+use polaris_bench::tls::Tls;
 use polaris_bench::wheel::Wheel;
 use polaris_bench::wire::Wire;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -32,8 +34,13 @@ struct Servers {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let plain = listener.local_addr()?;
+    let tls = Tls::start(plain).await?;
+    let about = json!({
+        "url": format!("http://{plain}"), "tlsUrl": format!("https://localhost:{}", tls.port), "certificate": tls.certificate,
+    });
     let mut stdout = io::stdout();
-    writeln!(stdout, "{{\"url\":\"http://{}\"}}", listener.local_addr()?)?;
+    writeln!(stdout, "{about}")?;
     stdout.flush()?;
     let servers = Arc::new(Servers::default());
     let mut stdin = tokio::io::stdin();

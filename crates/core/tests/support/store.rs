@@ -31,17 +31,23 @@ pub struct State {
     pub run_id: Value,
     /// Attempt, number of the last write, finished turns.
     pub journal: Option<(u64, u64, Vec<Value>)>,
+    /// The project was deleted.
+    pub gone: bool,
     /// A deployment from before writes were numbered.
     pub old: bool,
     pub epoch: u64,
     pub history: Vec<Value>,
     pub files: BTreeMap<String, String>,
+    /// How often files were changed: the project's time.
+    pub file_changes: u64,
     pub log: Vec<Call>,
     /// Appends (counted from 1) that take effect and whose answer is lost.
     pub lose_answers: Vec<usize>,
     pub appends: usize,
     /// At the n-th call: it takes effect or not, and no answer comes.
     pub kill_at: Option<(usize, bool)>,
+    /// As `kill_at`, at the next call of a function.
+    pub kill_call: Option<(String, bool)>,
     pub killed: Arc<Notify>,
     /// Before each mutation's answer.
     pub latency: Duration,
@@ -147,6 +153,12 @@ impl State {
         repeated
     }
 
+    fn file_change(&mut self) -> Reply {
+        let before = self.file_changes;
+        self.file_changes += 1;
+        ok(json!({ "before": before, "updatedAt": before + 1 }))
+    }
+
     fn handle(&mut self, body: &Value) -> Reply {
         let name = body["path"].as_str().unwrap().strip_prefix("system:").unwrap().to_owned();
         let args = body["args"][0].clone();
@@ -160,10 +172,11 @@ impl State {
             args: args.clone(),
             status_before: self.status.clone(),
         });
-        if let Some((n, takes_effect)) = self.kill_at
-            && self.log.len() == n
-        {
+        let at = self.kill_at.filter(|(n, _)| self.log.len() == *n).map(|(_, takes_effect)| takes_effect);
+        let by_name = self.kill_call.as_ref().filter(|(call, _)| *call == name).map(|(_, effect)| *effect);
+        if let Some(takes_effect) = at.or(by_name) {
             self.kill_at = None;
+            self.kill_call = None;
             if takes_effect {
                 self.answer(&name, &args);
             }
@@ -269,7 +282,20 @@ impl State {
                 }
                 self.written(true)
             }
-            "appendGenerationEvent" => ok(Value::Null),
+            _ if self.gone && args.get("projectId").is_some() => {
+                refused("PROJECT_NOT_FOUND", "Project not found")
+            }
+            "appendGenerationEvent" | "beginGeneration" => ok(Value::Null),
+            "commitFiles" => {
+                for change in args["changes"].as_array().unwrap() {
+                    let path = change["path"].as_str().unwrap().to_owned();
+                    match change["content"].as_str() {
+                        Some(content) => drop(self.files.insert(path, content.to_owned())),
+                        None => self.files.retain(|p, _| *p != path && !p.starts_with(&format!("{path}/"))),
+                    }
+                }
+                ok(Value::Null)
+            }
             "readFileByPath" => ok(match self.files.get(&path) {
                 Some(content) => json!({ "kind": "file", "content": content, "updatedAt": 1 }),
                 None => Value::Null,
@@ -279,16 +305,34 @@ impl State {
             }
             "deleteFileByPath" => {
                 self.files.remove(&path);
-                ok(Value::Null)
+                self.file_change()
             }
             "writeFileByPath" if path == "folder" => refused("IS_A_FOLDER", "folder is a folder"),
             "writeFileByPath" => {
                 self.files.insert(path, content.unwrap().to_owned());
-                ok(Value::Null)
+                self.file_change()
             }
             "listFilesByPath" => ok(json!({ "kind": "folder", "entries": [] })),
             "getProjectStructure" => {
                 ok(json!({ "files": self.files.keys().collect::<Vec<_>>(), "emptyFolders": [] }))
+            }
+            "listProjectFilesPage" => {
+                let updated_at = self.file_changes;
+                if args["unless"] == updated_at {
+                    return ok(json!({ "updatedAt": updated_at, "rows": [], "cursor": null }));
+                }
+                let rows: Vec<Value> = self
+                    .files
+                    .iter()
+                    .map(|(path, content)| {
+                        let mut row = json!({ "id": path, "name": path, "type": "file", "updatedAt": 1 });
+                        if args["since"].as_f64().unwrap_or(0.0) <= 1.0 {
+                            row["content"] = json!(content);
+                        }
+                        row
+                    })
+                    .collect();
+                ok(json!({ "updatedAt": updated_at, "rows": rows, "cursor": null }))
             }
             other => panic!("no such function: {other}"),
         }
