@@ -127,10 +127,20 @@ mod tests {
     #[test]
     fn up_to_50_ms_and_25_kb_the_interval_is_exactly_100_ms() {
         let t0 = Instant::now();
+        for bytes in (0..=25_000).step_by(500) {
+            let mut pace = Pace::default();
+            for round_trip in 0..=50 {
+                pace.started(t0, bytes);
+                pace.acknowledged(t0 + ms(round_trip));
+                assert_eq!(pace.interval(), (ms(100), "normal"), "{round_trip} ms, {bytes} bytes");
+            }
+        }
         let mut pace = Pace::default();
-        pace.started(t0, 25_000);
-        pace.acknowledged(t0 + ms(50));
-        assert_eq!(pace.interval(), (STREAM_INTERVAL, "normal"));
+        pace.started(t0, 0);
+        pace.acknowledged(t0 + ms(51));
+        assert_eq!(pace.interval(), (ms(102), "slow store"));
+        pace.started(t0, 27_000);
+        assert_eq!(pace.interval().1, "large document");
     }
 
     #[test]
