@@ -17,10 +17,13 @@ import {
   messageStatus,
   projectFields,
   runGuard,
+  stagedChange,
   storedToolCall,
 } from "./model/fields";
+import { applyChanges } from "./model/file-changes";
 import * as files from "./model/files";
 import * as generation from "./model/generation";
+import { beginGeneration as begin } from "./model/generations";
 import { findConversation, findMessage, requireProject } from "./model/lookup";
 import * as messages from "./model/messages";
 import * as projectFiles from "./model/project-files";
@@ -274,6 +277,20 @@ export const appendToolResult = serverMutation({
 
 // ---- generation log ----
 
+/** The first line of a generation's log; the project is looked at again when its log falls silent. */
+export const beginGeneration = serverMutation({
+  args: {
+    projectId: v.string(),
+    /** Epoch milliseconds; the same call again changes nothing. */
+    createdAt: v.number(),
+  },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await begin(ctx, args);
+    return null;
+  },
+});
+
 export const appendGenerationEvent = serverMutation({
   args: {
     projectId: v.string(),
@@ -388,6 +405,50 @@ export const deleteFileByPath = serverMutation({
   handler: async (ctx, args) => {
     await messages.requireLiveRun(ctx, args.guard);
     return await files.deleteFile(ctx, args);
+  },
+});
+
+/**
+ * What one command changed, in one transaction: each file only if it still is as the command found
+ * it (`base`: its `updatedAt`; null: there was none). Asked twice, it has the effect of once.
+ */
+export const applyFileChanges = serverMutation({
+  args: {
+    projectId: v.string(),
+    changes: v.array(
+      v.object({
+        path: v.string(),
+        base: v.union(v.number(), v.null()),
+        /** Left out: the file is deleted. */
+        content: v.optional(v.string()),
+      }),
+    ),
+    guard: v.optional(runGuard),
+  },
+  returns: v.object({
+    before: v.number(),
+    updatedAt: v.number(),
+    /** In the order of the changes. A conflict: somebody else's version is kept. */
+    outcomes: v.array(
+      v.object({
+        outcome: v.union(v.literal("applied"), v.literal("conflict"), v.literal("refused")),
+        reason: v.optional(v.string()),
+      }),
+    ),
+  }),
+  handler: async (ctx, { guard, ...args }) => {
+    await messages.requireLiveRun(ctx, guard);
+    return await applyChanges(ctx, args);
+  },
+});
+
+/** All of these changes and their lines in the log, or none. */
+export const commitFiles = serverMutation({
+  args: { projectId: v.string(), changes: v.array(stagedChange) },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await files.commitFiles(ctx, args);
+    return null;
   },
 });
 

@@ -1,21 +1,22 @@
 // A project's files by path. Rows form a tree by `parentId`; a path is resolved level by level.
 // Every check comes before the first write, so that a refused write leaves no stray folders.
-import { getDocumentSize } from "convex/values";
+import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
+import type { stagedChange } from "./fields";
 import { requireProject } from "./lookup";
 import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
-import { nextUpdate } from "./projects";
-import { jobBegan, requireNotSavedSince } from "./saves";
+import { appendGenerationEvent, nextUpdate } from "./projects";
+import { isChangedByUser, jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
 
 /** The size of one document, system fields included (docs.convex.dev/production/state/limits). */
 const MAX_DOCUMENT_BYTES = 1024 * 1024;
 
-async function children(
+export async function children(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -33,7 +34,7 @@ function pick(rows: FileRow[], name: string, prefer: FileRow["type"]): FileRow |
 }
 
 /** The row at a path, "root" for the project itself, or null. */
-async function resolve(
+export async function resolve(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   names: string[],
@@ -63,7 +64,7 @@ export async function readFile(ctx: QueryCtx, args: { projectId: string; path: s
 /** The project's `updatedAt` before and after a change: who knows the one then knows the other. */
 export type Change = { before: number; updatedAt: number };
 
-async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
+export async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
   const updatedAt = nextUpdate(project);
   await ctx.db.patch(project._id, { updatedAt });
   return { before: project.updatedAt, updatedAt };
@@ -107,7 +108,7 @@ export async function writeFile(
 }
 
 /** The deepest existing folder on the way, and the names that are missing below it. */
-async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
+export async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
   let parentId: Id<"files"> | undefined;
   for (const [depth, name] of folders.entries()) {
     const found = pick(await children(ctx, projectId, parentId), name, "folder");
@@ -121,7 +122,7 @@ async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: str
   return { parentId, missing: [] };
 }
 
-async function createFolders(
+export async function createFolders(
   ctx: MutationCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -171,8 +172,34 @@ export async function deleteFile(
   return await touch(ctx, project);
 }
 
+/**
+ * In their order. What is to be deleted and is not there is gone already; what a person has saved
+ * meanwhile stays, and the log says so.
+ */
+export async function commitFiles(
+  ctx: MutationCtx,
+  args: { projectId: string; changes: Infer<typeof stagedChange>[] },
+): Promise<void> {
+  const { _id: projectId } = await requireProject(ctx, args.projectId);
+  for (const { path, content, ...line } of args.changes) {
+    const entry = content === undefined ? await readFile(ctx, { projectId, path }) : null;
+    try {
+      if (content !== undefined) await writeFile(ctx, { projectId, path, content });
+      else if (entry !== null) await deleteFile(ctx, { projectId, path });
+    } catch (error) {
+      // Of a folder, a part may be gone by now: then nothing of the commit is made.
+      if (!isChangedByUser(error) || entry?.kind === "folder") throw error;
+      const { createdAt } = line;
+      const message = `Kept ${path}: the user has changed it`;
+      await appendGenerationEvent(ctx, { projectId, type: "info", message, createdAt });
+      continue;
+    }
+    await appendGenerationEvent(ctx, { projectId, type: "file", filePath: path, ...line });
+  }
+}
+
 /** Deletes a row with everything below it, whatever the rows' types say; all of it or nothing. */
-async function deleteTree(
+export async function deleteTree(
   ctx: MutationCtx,
   row: FileRow,
   path: string,

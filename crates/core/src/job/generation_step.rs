@@ -16,7 +16,7 @@ use super::generate_project::{PlanName, PlanPrompts, Step, description_problem, 
 use super::process_message::stopped;
 use super::{Context, RunResult};
 use crate::agent::{Agent, Answer, CallRecord, Output, TurnRecord};
-use crate::config::StoreConfig;
+use crate::config::{Commit, StoreConfig};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::http::Keep;
@@ -27,6 +27,7 @@ use crate::telemetry::epoch_ms;
 use crate::tool::registry::Registry;
 use crate::workspace::ProjectFiles;
 use crate::workspace::convex::ConvexFiles;
+use crate::workspace::staged::StagedFiles;
 use crate::workspace::watched::WatchedFiles;
 
 /// How long the end of a run may take to be noted in the log.
@@ -125,8 +126,13 @@ impl Log {
         Ok(Self { log, lines: Mutex::new(Some(lines)), task: Mutex::new(Some(task)) })
     }
 
+    /// A time for the next line.
+    fn now(&self) -> u64 {
+        self.log.next_time(epoch_ms(SystemTime::now()) as u64)
+    }
+
     fn say(&self, kind: LogKind, message: String) {
-        let at = self.log.next_time(epoch_ms(SystemTime::now()) as u64);
+        let at = self.now();
         if let Some(lines) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             // The receiver lives as long as the log.
             let _ = lines.send((kind, message, at));
@@ -158,7 +164,8 @@ impl Drop for Log {
 pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunResult> {
     let payload: GenerationValidatePayload = read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
-    log.say(LogKind::Step, "Starting validate-input".to_owned());
+    // Without a project there is nobody to generate for, and no log either.
+    log.log.begin_generation(log.now()).await?;
     let problem = description_problem(&payload.description);
     match &problem {
         Some(problem) => log.say(LogKind::Error, format!("Validation failed: {problem}")),
@@ -202,6 +209,12 @@ impl Output for StepOutput<'_> {
         if !calls.is_empty() {
             self.log.say(LogKind::Info, format!("{} emitted {} tool call(s)", self.step.id, calls.len()));
         }
+        let cut = calls.iter().filter(|call| call.args.is_none()).count();
+        if cut > 0 {
+            let step = self.step.id;
+            let line = format!("{step} goes on: {cut} tool call(s) were cut off and not run");
+            self.log.say(LogKind::Info, line);
+        }
     }
     fn result(&self, _id: &str, _result: &str) {}
     fn recorded(&self) -> BoxFuture<'_, ()> {
@@ -217,10 +230,33 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         return Err(CoreError::new(ErrorCode::PayloadInvalid, problem));
     }
     let log = Log::new(context, &payload.project_id)?;
-    log.say(LogKind::Step, format!("Starting {}", step.id));
-    let files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(log.log.files()));
+    // Waited for: a project that is gone costs no model call.
+    let first = format!("Starting {}", step.id);
+    let begin = log.log.append(LogKind::Step, &first, log.now());
+    match context.until_cancelled(begin).await {
+        Ok(Err(error)) if error.code == ErrorCode::ProjectNotFound => return Err(error),
+        Ok(Err(error)) => context.telemetry.error("store", &error),
+        Ok(Ok(())) => {}
+        Err(reason) => return Err(stopped(reason)),
+    }
+    let store = log.log.files();
+    let mut files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(store.clone()));
+    let staged = match context.options.commit {
+        Commit::Streaming => None,
+        Commit::Atomic => Some(Arc::new(StagedFiles::new(Arc::clone(&files)))),
+    };
+    if let Some(staged) = &staged {
+        files = Arc::clone(staged) as _;
+    }
     let files = Arc::new(WatchedFiles::new(files, step.first_tool == "listFiles"));
-    let result = match context.until_cancelled(answer(context, step, &payload, &files, &log)).await {
+    let body = async {
+        let answer = answer(context, step, &payload, &files, &log).await?;
+        if let Some(staged) = &staged {
+            staged.commit(&store).await?;
+        }
+        Ok::<_, CoreError>(answer)
+    };
+    let result = match context.until_cancelled(body).await {
         Ok(Ok(answer)) => {
             log.say(LogKind::Step, format!("Completed {}", step.id));
             Ok(RunResult {

@@ -2,12 +2,14 @@
 //! it ended. Everything of a run lives in its handle: when the handle is gone, so is the run.
 
 pub mod agent;
+pub mod demo_generate;
 pub mod generate_project;
 pub mod generation_step;
 pub mod process_message;
 mod resume;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt as _;
@@ -22,8 +24,11 @@ use crate::config::{Env, ModelConfig, RunOptions};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, Usage};
 use crate::model::client::{ModelClient, millis};
+use crate::scrape::LeftOut;
 use crate::telemetry::Telemetry;
+use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
+use crate::workspace::snapshot::Snapshot;
 
 /// What to run.
 #[derive(Debug, Clone, Deserialize, TS)]
@@ -75,6 +80,8 @@ pub enum JobName {
     GenerationStep,
     /// Notes in the project's log how a generation ended.
     GenerationEnd,
+    /// Answers a prompt once, with the pages that it names.
+    DemoGenerate,
 }
 
 /// How a run ended, if not by an error.
@@ -99,6 +106,14 @@ pub struct RunResult {
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<Vec<String>>,
+    /// What the provider of that model is called, for job `demo-generate`.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// URLs of the prompt whose pages the model did not get, for job `demo-generate`.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Vec<LeftOut>>,
     /// Model turns.
     pub steps: u32,
     /// Tool calls.
@@ -124,6 +139,8 @@ impl RunResult {
             text: None,
             files: None,
             written: None,
+            provider: None,
+            left_out: None,
             steps: answer.steps,
             tool_calls: answer.tool_calls,
             usage: answer.usage,
@@ -152,6 +169,11 @@ impl Context {
         let fallback = ModelConfig::fallback(&self.env, &models.fallback)?;
         let fallback = fallback.map(|config| ModelClient::new(config, limits.clone())).transpose()?;
         Ok(ModelSet { primary, fallback })
+    }
+
+    /// What runs commands on these files within the bounds of the run.
+    pub(crate) fn command(&self, files: &Arc<Snapshot>) -> ExecuteCommand {
+        ExecuteCommand::new(Arc::clone(files), self.env.clone(), self.options.limits.command_ms)
     }
 
     /// An agent with these models and tools, and the bounds and recorders of the run.
@@ -233,6 +255,7 @@ impl Run {
                     JobName::GenerationValidate => generation_step::validate(&context, spec.payload).await,
                     JobName::GenerationStep => generation_step::run(&context, spec.payload).await,
                     JobName::GenerationEnd => generation_step::end(&context, spec.payload).await,
+                    JobName::DemoGenerate => demo_generate::run(&context, spec.payload).await,
                 }
             };
             // A panic ends this run only, with a report; the process and its other runs go on.
