@@ -275,6 +275,10 @@ runMs?: number,
  */
 toolMs?: number, 
 /**
+ * Time for the commands of one executeCommand call, ms. Default 30,000.
+ */
+commandMs?: number, 
+/**
  * Bytes of text, reasoning and tool arguments that one turn may bring. Default 4 MiB.
  */
 maxAnswerBytes?: number, 

@@ -3,18 +3,20 @@
 import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
-import { coded } from "./errors";
+import { coded, codeOf } from "./errors";
 import type { stagedChange } from "./fields";
 import { requireProject } from "./lookup";
+import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
 import { appendGenerationEvent, nextUpdate } from "./projects";
+import { jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
 
 /** The size of one document, system fields included (docs.convex.dev/production/state/limits). */
 const MAX_DOCUMENT_BYTES = 1024 * 1024;
 
-async function children(
+export async function children(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -32,7 +34,7 @@ function pick(rows: FileRow[], name: string, prefer: FileRow["type"]): FileRow |
 }
 
 /** The row at a path, "root" for the project itself, or null. */
-async function resolve(
+export async function resolve(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   names: string[],
@@ -62,7 +64,7 @@ export async function readFile(ctx: QueryCtx, args: { projectId: string; path: s
 /** The project's `updatedAt` before and after a change: who knows the one then knows the other. */
 export type Change = { before: number; updatedAt: number };
 
-async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
+export async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
   const updatedAt = nextUpdate(project);
   await ctx.db.patch(project._id, { updatedAt });
   return { before: project.updatedAt, updatedAt };
@@ -70,7 +72,7 @@ async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change
 
 export async function writeFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string; content: string },
+  args: { projectId: string; path: string; content: string; guard?: Guard | undefined },
 ): Promise<Change> {
   const { folders, name } = splitFilePath(args.path);
   const project = await requireProject(ctx, args.projectId);
@@ -79,6 +81,10 @@ export async function writeFile(
   const target = pick(level, name, "file");
   if (target?.type === "folder") {
     throw coded("IS_A_FOLDER", `${[...folders, name].join("/")} is a folder`);
+  }
+  if (target !== undefined) {
+    const path = [...folders, name].join("/");
+    requireNotSavedSince(target, path, await jobBegan(ctx, project._id, args.guard));
   }
   requireFits({ projectId: project._id, name, content: args.content });
 
@@ -102,7 +108,7 @@ export async function writeFile(
 }
 
 /** The deepest existing folder on the way, and the names that are missing below it. */
-async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
+export async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
   let parentId: Id<"files"> | undefined;
   for (const [depth, name] of folders.entries()) {
     const found = pick(await children(ctx, projectId, parentId), name, "folder");
@@ -116,7 +122,7 @@ async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: str
   return { parentId, missing: [] };
 }
 
-async function createFolders(
+export async function createFolders(
   ctx: MutationCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -136,7 +142,7 @@ async function createFolders(
   return parent;
 }
 
-function requireFits(file: { projectId: string; name: string; content: string }): void {
+export function requireFits(file: { projectId: string; name: string; content: string }): void {
   const row = {
     ...file,
     // An id as long as the project's stands for the parent's.
@@ -156,37 +162,58 @@ function requireFits(file: { projectId: string; name: string; content: string })
 
 export async function deleteFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string },
+  args: { projectId: string; path: string; guard?: Guard | undefined },
 ): Promise<Change> {
   const names = splitPath(args.path);
   const project = await requireProject(ctx, args.projectId);
   const row = await resolve(ctx, project._id, names, "file");
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
-  await deleteTree(ctx, row);
+  await deleteTree(ctx, row, names.join("/"), await jobBegan(ctx, project._id, args.guard));
   return await touch(ctx, project);
 }
 
-/** In their order. What is to be deleted and is not there is gone already. */
+/**
+ * In their order. What is to be deleted and is not there is gone already; what a person saved meanwhile
+ * stays, and the log says so.
+ */
 export async function commitFiles(
   ctx: MutationCtx,
   args: { projectId: string; changes: Infer<typeof stagedChange>[] },
 ): Promise<void> {
   const { _id: projectId } = await requireProject(ctx, args.projectId);
   for (const { path, content, ...line } of args.changes) {
-    if (content !== undefined) await writeFile(ctx, { projectId, path, content });
-    else if ((await readFile(ctx, { projectId, path })) !== null) {
+    if (content !== undefined) {
+      const change = { projectId, path, content };
+      // A refusal comes before the first write, so the others can go on.
+      const kept = await writeFile(ctx, change).then(
+        () => false,
+        (error: unknown) => codeOf(error) === "CHANGED_BY_USER" || Promise.reject(error),
+      );
+      if (kept) {
+        line.message = `Kept ${path}, which the user changed meanwhile`;
+        delete line.preview;
+      }
+    } else if ((await readFile(ctx, { projectId, path })) !== null) {
       await deleteFile(ctx, { projectId, path });
     }
     await appendGenerationEvent(ctx, { projectId, type: "file", filePath: path, ...line });
   }
 }
 
-/** Deletes a row with everything below it, whatever the rows' types say. */
-async function deleteTree(ctx: MutationCtx, row: FileRow): Promise<void> {
+/** Deletes a row with everything below it, whatever the rows' types say; all of it or nothing. */
+export async function deleteTree(
+  ctx: MutationCtx,
+  row: FileRow,
+  path: string,
+  began: number,
+): Promise<void> {
+  requireNotSavedSince(row, path, began);
   // The row goes first: a damaged tree with a cycle then still comes to an end.
   await ctx.db.delete(row._id);
   if (row.storageId !== undefined) await ctx.storage.delete(row.storageId);
-  for (const child of await children(ctx, row.projectId, row._id)) await deleteTree(ctx, child);
+  for (const child of await children(ctx, row.projectId, row._id)) {
+    await deleteTree(ctx, child, `${path}/${child.name}`, began);
+  }
 }
 
 export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: string }) {
@@ -204,7 +231,7 @@ export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: 
 
 type Entry = { name: string; type: FileRow["type"] };
 
-function foldersFirst(a: Entry, b: Entry): number {
+export function foldersFirst(a: Entry, b: Entry): number {
   if (a.type !== b.type) return a.type === "folder" ? -1 : 1;
   return a.name.localeCompare(b.name) || (a.name < b.name ? -1 : 1);
 }

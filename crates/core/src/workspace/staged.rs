@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{
-    Change, Entry, EntryKind, FileError, FilesPage, Listed, Listing, PageRequest, ProjectFiles, Structure,
+    Applied, Change, Entry, EntryKind, FileChange, FileError, FilesPage, Listed, Listing, PageRequest,
+    ProjectFiles, Structure,
 };
 use crate::error::Result;
 use crate::store::functions::{FileStore, StagedChange};
@@ -198,6 +199,12 @@ impl ProjectFiles for StagedFiles {
             Ok(Some(Listing::Folder { entries }))
         }
         .boxed()
+    }
+
+    /// Commands work on files that everybody sees; no step of a generation has any.
+    fn apply<'a>(&'a self, _changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        let why = "what a command changes cannot be held back until the step's end";
+        ready(refused(why.to_owned())).boxed()
     }
 
     /// The project without the changes: who keeps a copy of it sees what others see.

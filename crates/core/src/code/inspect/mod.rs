@@ -63,14 +63,12 @@ pub fn inspect(index: &Index) -> Vec<Problem> {
         }
         let mut report = Report { path, text: &file.text, lines: None, problems: &mut problems };
         match &file.code {
-            Some(code) => {
-                if syntax(&mut report) {
-                    imports(index, code, &mut report);
-                    packages.check(index, code, &mut report);
-                }
+            Some(code) if syntax(&mut report) => {
+                imports(index, code, &mut report);
+                packages.check(index, code, &mut report);
             }
             None if path.ends_with(".json") => json(path, &mut report),
-            None => {}
+            _ => {}
         }
     }
     packages.check_scripts(index, &mut problems);
