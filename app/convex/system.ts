@@ -30,6 +30,7 @@ import * as projectFiles from "./model/project-files";
 import * as projects from "./model/projects";
 import * as sending from "./model/sending";
 import { serverMutation, serverQuery } from "./model/server";
+import { beginGeneration as begin } from "./model/silence";
 
 const message = documentOf("messages", messageFields);
 const conversation = documentOf("conversations", conversationFields);

@@ -37,6 +37,7 @@ import type * as model_removal from "../model/removal.js";
 import type * as model_saves from "../model/saves.js";
 import type * as model_sending from "../model/sending.js";
 import type * as model_server from "../model/server.js";
+import type * as model_silence from "../model/silence.js";
 import type * as model_tree from "../model/tree.js";
 import type * as model_users from "../model/users.js";
 import type * as projects from "../projects.js";
@@ -77,6 +78,7 @@ declare const fullApi: ApiFromModules<{
   "model/saves": typeof model_saves;
   "model/sending": typeof model_sending;
   "model/server": typeof model_server;
+  "model/silence": typeof model_silence;
   "model/tree": typeof model_tree;
   "model/users": typeof model_users;
   projects: typeof projects;

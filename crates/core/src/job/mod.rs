@@ -5,6 +5,7 @@ pub mod agent;
 pub mod demo_generate;
 pub mod generate_project;
 pub mod generation_step;
+mod inspection;
 pub mod process_message;
 mod resume;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use ts_rs::TS;
 
+pub use self::inspection::Inspection;
 use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
 use crate::config::{Env, ModelConfig, RunOptions};
@@ -106,6 +108,10 @@ pub struct RunResult {
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<Vec<String>>,
+    /// What is wrong with the project after a generation's step, unless inspection is off.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
     /// What the provider of that model is called, for job `demo-generate`.
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +145,7 @@ impl RunResult {
             text: None,
             files: None,
             written: None,
+            inspection: None,
             provider: None,
             left_out: None,
             steps: answer.steps,
