@@ -117,10 +117,85 @@ describe("a message with tool calls", () => {
       assert.deepEqual(messages[1], { role: "user", content: sent.text });
       assert.deepEqual(
         tools.map((tool) => tool.function.name),
-        ["readFile", "writeFile", "deleteFile", "listFiles", "getProjectStructure"],
+        [
+          ...["readFile", "writeFile", "deleteFile", "listFiles", "getProjectStructure"],
+          ...["findSymbol", "getReferences", "getDiagnostics", "goToDefinition"],
+          ...["searchFiles", "searchCodebase", "findFilesByPattern"],
+          "getRelevantFiles",
+        ],
       );
     }
   });
+});
+
+describe("a message that looks at the code", () => {
+  const button =
+    'import { App } from "@/App";\nexport const Shell = () => <App />;\nexport type Grüße = typeof App;\n';
+  const write = {
+    id: "call_write",
+    name: "writeFile",
+    args: { path: "src/shell/Shell.tsx", content: button },
+  };
+  /** What each tool is asked after the write, and what it says. */
+  const asked: Record<string, { args: Record<string, unknown>; says: string | RegExp }> = {
+    findSymbol: {
+      args: { query: "App", kind: "function" },
+      says: "Found 1 symbol(s):\n[function] App - src/App.tsx:5:17",
+    },
+    getReferences: {
+      args: { path: "src/App.tsx", line: 5, column: 17 },
+      says: /^Found 6 reference\(s\).*:\n\[write\] src\/App\.tsx:5:17 - export function App\(\) \{\n\[write\] src\/main\.tsx:3:10 .*\n\[read\] src\/main\.tsx:11:6 - <App \/>\n\[write\] src\/shell\/Shell\.tsx:1:10 .*\n\[read\] src\/shell\/Shell\.tsx:2:29 .*\n\[read\] src\/shell\/Shell\.tsx:3:28 .*$/,
+    },
+    getDiagnostics: {
+      args: { path: "src/shell/Shell.tsx", severity: "error" },
+      says: /^No diagnostics found for src\/shell\/Shell\.tsx with severity "error"\./,
+    },
+    goToDefinition: {
+      args: { path: "src/shell/Shell.tsx", line: 2, column: 31 },
+      says: /^Definition found.*:\n {2}src\/App\.tsx:5:17\n {2}function: App\n {2}export function App\(\) \{$/,
+    },
+    searchFiles: {
+      args: { pattern: "Grüße|\\(greeting", filePattern: "*.{ts,tsx}", caseSensitive: true },
+      says: /^Found 2 match\(es\):\nsrc\/App\.tsx:10:17 - setGreeting.*\nsrc\/shell\/Shell\.tsx:3:13 - export type Grüße/,
+    },
+    searchCodebase: {
+      args: { patternType: "import", searchTerm: "app" },
+      says: '[import] @/App - src/shell/Shell.tsx:1\n    import { App } from "@/App";',
+    },
+    findFilesByPattern: {
+      args: { pattern: "src/**/*.tsx" },
+      says: 'Found 3 file(s) matching "src/**/*.tsx":\nsrc/App.tsx\nsrc/main.tsx\nsrc/shell/Shell.tsx',
+    },
+    getRelevantFiles: {
+      args: { query: "greeting", currentFile: "src/App.tsx", maxFiles: 2 },
+      says: /^Found 2 relevant file\(s\):\n1\. src\/\S+ \[score: [\d.]+\] \(.*Imports current file.*\)\n2\. /,
+    },
+  };
+  let results: Map<string, unknown>;
+
+  before(async () => {
+    const calls = Object.entries(asked).map(([name, { args }]) => ({
+      id: `call_${name}`,
+      name,
+      args,
+    }));
+    const sent = await world.send("Use all tools for code", [
+      { toolCalls: [write] },
+      { toolCalls: calls },
+      { text: "Done." },
+    ]);
+    await sent.final();
+    assertEnded(await sent.commits(), "completed");
+    results = new Map(callsOf(await sent.now()).map(({ name, result }) => [name, result]));
+  });
+
+  for (const [name, { says }] of Object.entries(asked)) {
+    it(`${name} answers, and knows what was written a turn before`, () => {
+      const result = String(results.get(name));
+      if (typeof says === "string") assert.ok(result.includes(says), result);
+      else assert.match(result, says);
+    });
+  }
 });
 
 it("however the model's stream is framed, the stored text is the same", async () => {

@@ -153,3 +153,63 @@ test("files by path", async (t) => {
     assert.ok(all.some(({ path, type }) => path === "zz" && type === "folder"));
   });
 });
+
+test("a whole project in pages", async (t) => {
+  const convex = await startConvex();
+  t.after(() => convex.close());
+  const world = new World(convex);
+  const { client, key } = world;
+  const projectId = await world.project();
+  const write = (path: string, content: string) =>
+    client.mutation(system.writeFileByPath, { ...key, projectId, path, content });
+  const page = (args: { cursor?: string | null; since?: number; unless?: number } = {}) =>
+    client.query(system.listProjectFilesPage, { ...key, projectId, cursor: null, ...args });
+
+  await t.test("more text than one transaction may read comes in several pages", async () => {
+    const half = "x".repeat(900_000);
+    for (let n = 0; n < 20; n++) await write(`src/${n % 4}/${n}.txt`, half + n);
+    const texts = new Map<string, string | undefined>();
+    let pages = 0;
+    for (let cursor: string | null = null; pages === 0 || cursor !== null; pages++) {
+      const found: Awaited<ReturnType<typeof page>> = await page({ cursor });
+      for (const row of found.rows) texts.set(row.name, row.content);
+      cursor = found.cursor;
+    }
+    assert.ok(pages > 2, `${pages} pages`);
+    assert.equal(texts.size, 25);
+    assert.equal(texts.get("7.txt"), `${half}7`);
+    assert.equal(texts.get("src"), undefined);
+    for (const path of ["src/0", "src/1", "src/2", "src"]) {
+      await client.mutation(system.deleteFileByPath, { ...key, projectId, path });
+    }
+  });
+
+  await t.test("every change has a time of its own, and tells the one before", async () => {
+    const changes = [await write("a.ts", "a"), await write("a.ts", "b"), await write("b.ts", "")];
+    changes.push(
+      await client.mutation(system.deleteFileByPath, { ...key, projectId, path: "b.ts" }),
+    );
+    for (const [n, { before, updatedAt }] of changes.entries()) {
+      assert.ok(updatedAt > before);
+      if (n > 0) assert.equal(before, changes[n - 1]?.updatedAt);
+    }
+    const { updatedAt, rows, cursor } = await page();
+    assert.equal(updatedAt, changes.at(-1)?.updatedAt);
+    assert.equal(cursor, null);
+    assert.deepEqual(
+      rows.map(({ name, type, content, updatedAt }) => ({ name, type, content, updatedAt })),
+      [{ name: "a.ts", type: "file", content: "b", updatedAt: changes[1]?.updatedAt }],
+    );
+  });
+
+  await t.test("a check of what is known already costs no rows, and old texts stay", async () => {
+    const { updatedAt } = await page();
+    assert.deepEqual(await page({ unless: updatedAt }), { updatedAt, rows: [], cursor: null });
+    const { updatedAt: since } = await write("c/d.ts", "");
+    const { rows } = await page({ unless: updatedAt, since });
+    const [a, c, d] = rows;
+    assert.deepEqual([a?.name, a?.content], ["a.ts", undefined]);
+    assert.deepEqual([c?.name, c?.type, d?.parentId], ["c", "folder", c?.id]);
+    assert.deepEqual([d?.name, d?.content, d?.binary], ["d.ts", "", undefined]);
+  });
+});

@@ -5,14 +5,17 @@ import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
 import { requireProject } from "./lookup";
+import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
+import { nextUpdate } from "./projects";
+import { jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
 
 /** The size of one document, system fields included (docs.convex.dev/production/state/limits). */
 const MAX_DOCUMENT_BYTES = 1024 * 1024;
 
-async function children(
+export async function children(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -30,7 +33,7 @@ function pick(rows: FileRow[], name: string, prefer: FileRow["type"]): FileRow |
 }
 
 /** The row at a path, "root" for the project itself, or null. */
-async function resolve(
+export async function resolve(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   names: string[],
@@ -57,10 +60,19 @@ export async function readFile(ctx: QueryCtx, args: { projectId: string; path: s
   return { kind: "file" as const, content: row.content ?? "", updatedAt: row.updatedAt };
 }
 
+/** The project's `updatedAt` before and after a change: who knows the one then knows the other. */
+export type Change = { before: number; updatedAt: number };
+
+export async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
+  const updatedAt = nextUpdate(project);
+  await ctx.db.patch(project._id, { updatedAt });
+  return { before: project.updatedAt, updatedAt };
+}
+
 export async function writeFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string; content: string },
-): Promise<void> {
+  args: { projectId: string; path: string; content: string; guard?: Guard | undefined },
+): Promise<Change> {
   const { folders, name } = splitFilePath(args.path);
   const project = await requireProject(ctx, args.projectId);
   const { parentId, missing } = await findFolder(ctx, project._id, folders);
@@ -69,9 +81,14 @@ export async function writeFile(
   if (target?.type === "folder") {
     throw coded("IS_A_FOLDER", `${[...folders, name].join("/")} is a folder`);
   }
+  if (target !== undefined) {
+    const path = [...folders, name].join("/");
+    requireNotSavedSince(target, path, await jobBegan(ctx, project._id, args.guard));
+  }
   requireFits({ projectId: project._id, name, content: args.content });
 
-  const now = Date.now();
+  const change = await touch(ctx, project);
+  const now = change.updatedAt;
   if (target !== undefined) {
     if (target.storageId !== undefined) await ctx.storage.delete(target.storageId);
     await ctx.db.patch(target._id, { content: args.content, storageId: undefined, updatedAt: now });
@@ -86,11 +103,11 @@ export async function writeFile(
       updatedAt: now,
     });
   }
-  await ctx.db.patch(project._id, { updatedAt: now });
+  return change;
 }
 
 /** The deepest existing folder on the way, and the names that are missing below it. */
-async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
+export async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
   let parentId: Id<"files"> | undefined;
   for (const [depth, name] of folders.entries()) {
     const found = pick(await children(ctx, projectId, parentId), name, "folder");
@@ -104,7 +121,7 @@ async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: str
   return { parentId, missing: [] };
 }
 
-async function createFolders(
+export async function createFolders(
   ctx: MutationCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -124,7 +141,7 @@ async function createFolders(
   return parent;
 }
 
-function requireFits(file: { projectId: string; name: string; content: string }): void {
+export function requireFits(file: { projectId: string; name: string; content: string }): void {
   const row = {
     ...file,
     // An id as long as the project's stands for the parent's.
@@ -144,22 +161,30 @@ function requireFits(file: { projectId: string; name: string; content: string })
 
 export async function deleteFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string },
-): Promise<void> {
+  args: { projectId: string; path: string; guard?: Guard | undefined },
+): Promise<Change> {
   const names = splitPath(args.path);
   const project = await requireProject(ctx, args.projectId);
   const row = await resolve(ctx, project._id, names, "file");
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
-  await deleteTree(ctx, row);
-  await ctx.db.patch(project._id, { updatedAt: Date.now() });
+  await deleteTree(ctx, row, names.join("/"), await jobBegan(ctx, project._id, args.guard));
+  return await touch(ctx, project);
 }
 
-/** Deletes a row with everything below it, whatever the rows' types say. */
-async function deleteTree(ctx: MutationCtx, row: FileRow): Promise<void> {
+/** Deletes a row with everything below it, whatever the rows' types say; all of it or nothing. */
+export async function deleteTree(
+  ctx: MutationCtx,
+  row: FileRow,
+  path: string,
+  began: number,
+): Promise<void> {
+  requireNotSavedSince(row, path, began);
   // The row goes first: a damaged tree with a cycle then still comes to an end.
   await ctx.db.delete(row._id);
   if (row.storageId !== undefined) await ctx.storage.delete(row.storageId);
-  for (const child of await children(ctx, row.projectId, row._id)) await deleteTree(ctx, child);
+  for (const child of await children(ctx, row.projectId, row._id)) {
+    await deleteTree(ctx, child, `${path}/${child.name}`, began);
+  }
 }
 
 export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: string }) {
@@ -177,7 +202,7 @@ export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: 
 
 type Entry = { name: string; type: FileRow["type"] };
 
-function foldersFirst(a: Entry, b: Entry): number {
+export function foldersFirst(a: Entry, b: Entry): number {
   if (a.type !== b.type) return a.type === "folder" ? -1 : 1;
   return a.name.localeCompare(b.name) || (a.name < b.name ? -1 : 1);
 }

@@ -5,6 +5,14 @@ import type { MutationCtx, QueryCtx } from "../_generated/server";
 import type { exportStatus, importStatus } from "./fields";
 import { normalizeProjectId, requireProject } from "./lookup";
 
+/**
+ * No two changes of a project have one time, so that an equal time means that nothing changed. Whole
+ * milliseconds: a fraction says that a person saved (see `saves.ts`).
+ */
+export function nextUpdate(project: Doc<"projects">): number {
+  return Math.max(Date.now(), Math.floor(project.updatedAt) + 1);
+}
+
 export async function createProject(ctx: MutationCtx, args: { name: string; ownerId: string }) {
   return await ctx.db.insert("projects", {
     name: args.name,
@@ -68,7 +76,7 @@ export async function setImportStatus(
   args: { projectId: string; status: Infer<typeof importStatus> },
 ): Promise<void> {
   const project = await requireProject(ctx, args.projectId);
-  await ctx.db.patch(project._id, { importStatus: args.status, updatedAt: Date.now() });
+  await ctx.db.patch(project._id, { importStatus: args.status, updatedAt: nextUpdate(project) });
 }
 
 /** The repository's address is cleared when none is given. */
@@ -80,6 +88,6 @@ export async function setExportStatus(
   await ctx.db.patch(project._id, {
     exportStatus: args.status,
     exportRepoUrl: args.repoUrl,
-    updatedAt: Date.now(),
+    updatedAt: nextUpdate(project),
   });
 }

@@ -10,7 +10,9 @@
 
 pub mod agent;
 pub mod cancel;
+pub mod code;
 pub mod config;
+pub mod confine;
 pub mod error;
 pub mod event;
 pub mod http;

@@ -81,7 +81,25 @@ async fn the_request_carries_the_limits_the_tools_and_the_history() {
         .iter()
         .map(|t| t["function"]["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["readFile", "writeFile", "deleteFile", "listFiles", "getProjectStructure"]);
+    assert_eq!(
+        names,
+        [
+            "readFile",
+            "writeFile",
+            "deleteFile",
+            "listFiles",
+            "getProjectStructure",
+            "findSymbol",
+            "getReferences",
+            "getDiagnostics",
+            "goToDefinition",
+            "searchFiles",
+            "searchCodebase",
+            "findFilesByPattern",
+            "executeCommand",
+            "getRelevantFiles",
+        ]
+    );
     assert!(!model.heads.lock().unwrap()[0].contains("authorization"), "a loopback server gets no key");
 }
 

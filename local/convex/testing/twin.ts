@@ -61,7 +61,7 @@ export async function outcomeOf(
   }
 }
 
-const TIMES = new Set(["_creationTime", "updatedAt", "createdAt"]);
+const TIMES = new Set(["_creationTime", "updatedAt", "createdAt", "before"]);
 
 export function normalize(value: unknown, ids: string[]): unknown {
   if (typeof value === "string") {

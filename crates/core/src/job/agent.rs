@@ -16,9 +16,9 @@ use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::model::ChatMessage;
 use crate::tool::registry::Registry;
-use crate::workspace::ProjectFiles;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::path::normalise_file;
+use crate::workspace::snapshot::Snapshot;
 
 /// The payload of job `agent`.
 #[derive(Debug, Deserialize, TS)]
@@ -26,7 +26,7 @@ use crate::workspace::path::normalise_file;
 pub struct AgentPayload {
     /// The conversation, oldest first; the last message is what is asked.
     pub messages: Vec<AgentMessage>,
-    /// A project in memory, contents by path. Left out: no file tools are offered.
+    /// A project in memory, contents by path. Left out: no tools are offered.
     #[serde(default)]
     #[ts(optional)]
     pub files: Option<BTreeMap<String, String>>,
@@ -68,8 +68,12 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     let files = payload.files.map(project).transpose()?;
     let tools = match &files {
         Some(files) => {
-            let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
-            Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
+            let snapshot = Arc::new(Snapshot::new(Arc::clone(files) as _));
+            Registry::for_code(
+                &snapshot,
+                options.limits.max_tool_result_bytes as usize,
+                context.command(&snapshot),
+            )
         }
         None => Registry::default(),
     };

@@ -25,8 +25,8 @@ use crate::store::convex::Convex;
 use crate::store::functions::{FailureNote, FinishedTurn, HistoryMessage, MessageStore, Role, StoredCall};
 use crate::store::writer::StreamWriter;
 use crate::tool::registry::Registry;
-use crate::workspace::ProjectFiles;
 use crate::workspace::convex::ConvexFiles;
+use crate::workspace::snapshot::Snapshot;
 
 /// The system prompt that is used when the host names no other.
 pub const SYSTEM_PROMPT: &str = include_str!("../../../../prompts/process-message.md");
@@ -207,8 +207,9 @@ async fn answer(
     writer: &StreamWriter,
 ) -> Result<crate::agent::Answer> {
     let options = &context.options;
-    let files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(store.files(project_id)));
-    let tools = Registry::for_project(&files, options.limits.max_tool_result_bytes as usize)
+    let snapshot = Arc::new(Snapshot::new(Arc::new(ConvexFiles::new(store.files(project_id)))));
+    let command = context.command(&snapshot);
+    let tools = Registry::for_code(&snapshot, options.limits.max_tool_result_bytes as usize, command)
         .only(options.tools.as_deref())?;
     let models = context.models()?;
     let default = Prompt::Text(SYSTEM_PROMPT.to_owned());

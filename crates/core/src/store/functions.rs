@@ -33,11 +33,14 @@ const APPEND_EVENT: Function = mutation("system:appendGenerationEvent", Repeat::
 const READ_FILE: Function = query("system:readFileByPath");
 const WRITE_FILE: Function = mutation("system:writeFileByPath", Repeat::Safe);
 const DELETE_FILE: Function = mutation("system:deleteFileByPath", Repeat::Never);
+// Compares each file with what the command found, so that a repeat changes nothing more.
+const APPLY_CHANGES: Function = mutation("system:applyFileChanges", Repeat::Safe);
 const LIST_FILES: Function = query("system:listFilesByPath");
 const STRUCTURE: Function = query("system:getProjectStructure");
+const FILES_PAGE: Function = query("system:listProjectFilesPage");
 
 /// Every function that the core calls; the contract test compares them with the deployment's.
-pub const ALL: [Function; 15] = [
+pub const ALL: [Function; 17] = [
     BEGIN_MESSAGE,
     GET_MESSAGE,
     GET_CONTEXT,
@@ -51,8 +54,10 @@ pub const ALL: [Function; 15] = [
     READ_FILE,
     WRITE_FILE,
     DELETE_FILE,
+    APPLY_CHANGES,
     LIST_FILES,
     STRUCTURE,
+    FILES_PAGE,
 ];
 
 /// What a write of a message answers.
@@ -374,6 +379,109 @@ pub struct Structure {
     pub empty_folders: Vec<String>,
 }
 
+/// A change of a project's files: its `updatedAt` (ms since 1970) before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Before it; who knew the project then knows it still.
+    pub before: f64,
+    /// After it, and of the file that was written.
+    pub updated_at: f64,
+}
+
+/// What becomes of one file, if it still is as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FileChange {
+    /// The file.
+    pub path: String,
+    /// Its `updatedAt` when it was found; `None`: there was none.
+    pub base: Option<f64>,
+    /// Its new text; `None`: it is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// What came of one [`FileChange`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The file is as asked.
+    Applied,
+    /// Somebody else has changed the file: theirs is kept.
+    Conflict,
+    /// The project does not allow it.
+    Refused,
+}
+
+/// An [`Outcome`] with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Told {
+    /// What.
+    pub outcome: Outcome,
+    /// Why it was refused.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// What came of a batch of changes.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Applied {
+    /// Of the project; before and after are equal if nothing was changed.
+    #[serde(flatten)]
+    pub change: Change,
+    /// In the order of the changes.
+    pub outcomes: Vec<Told>,
+}
+
+/// Which page of a project is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct PageRequest {
+    /// Where the page before ended; `None` for the first page.
+    pub cursor: Option<String>,
+    /// Texts of files that were changed before this time (ms since 1970) are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<f64>,
+    /// No rows at all if the project's `updatedAt` is this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unless: Option<f64>,
+}
+
+/// A part of a project's tree.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilesPage {
+    /// When the project was changed last, ms since 1970.
+    pub updated_at: f64,
+    /// Files and folders, oldest first.
+    pub rows: Vec<FileRow>,
+    /// Where the next page begins; `None` after the last.
+    pub cursor: Option<String>,
+}
+
+/// A file or folder as a page of its project shows it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileRow {
+    /// Unique in the project, and the same as long as the file exists, also when it is moved.
+    pub id: String,
+    /// The folder's id; `None` at the root.
+    #[serde(default)]
+    pub parent_id: Option<String>,
+    /// The name; a store without folders gives the path.
+    pub name: String,
+    /// File or folder.
+    #[serde(rename = "type")]
+    pub kind: EntryKind,
+    /// When it was changed, ms since 1970; different for each change.
+    pub updated_at: f64,
+    /// The text, of a text file that was asked for.
+    #[serde(default)]
+    pub content: Option<String>,
+    /// A file without text.
+    #[serde(default)]
+    pub binary: bool,
+}
+
 /// What a line of the project's log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -454,22 +562,34 @@ impl FileStore {
         self.convex.call(READ_FILE, self.at(path)).await
     }
 
-    /// Creates or replaces a file.
+    /// Creates or replaces a file. Older deployments do not tell the change.
     ///
     /// # Errors
     /// `STORE_*`; a refusal is `STORE_FUNCTION_FAILED` with the function's own code as cause.
-    pub async fn write(&self, path: &str, content: &str) -> Result<()> {
+    pub async fn write(&self, path: &str, content: &str) -> Result<Option<Change>> {
         let mut args = self.change(path);
         args["content"] = json!(content);
-        self.convex.call::<Value>(WRITE_FILE, args).await.map(drop)
+        self.convex.call(WRITE_FILE, args).await
     }
 
-    /// Deletes a file or folder.
+    /// Deletes a file or folder. Older deployments do not tell the change.
     ///
     /// # Errors
     /// As [`FileStore::write`].
-    pub async fn delete(&self, path: &str) -> Result<()> {
-        self.convex.call::<Value>(DELETE_FILE, self.change(path)).await.map(drop)
+    pub async fn delete(&self, path: &str) -> Result<Option<Change>> {
+        self.convex.call(DELETE_FILE, self.change(path)).await
+    }
+
+    /// Changes several files at once, each only if it still is as it was found.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn apply(&self, changes: &[FileChange]) -> Result<Applied> {
+        let mut args = json!({ "projectId": self.project_id, "changes": changes });
+        if let Some(guard) = &self.guard {
+            args["guard"] = guard.clone();
+        }
+        self.convex.call(APPLY_CHANGES, args).await
     }
 
     /// One level of a folder.
@@ -486,6 +606,16 @@ impl FileStore {
     /// `STORE_*`.
     pub async fn structure(&self) -> Result<Structure> {
         self.convex.call(STRUCTURE, json!({ "projectId": self.project_id })).await
+    }
+
+    /// A part of the whole tree.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn page(&self, request: &PageRequest) -> Result<FilesPage> {
+        let mut args = json!(request);
+        args["projectId"] = json!(self.project_id);
+        self.convex.call(FILES_PAGE, args).await
     }
 
     /// Adds a line to the project's log; `created_at` (ms since 1970) is its key.

@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use super::Tool;
+use super::command::ExecuteCommand;
 use super::files::file_tools;
+use super::language::LanguageTool;
+use super::project::Looking;
+use super::search::SearchTool;
+use super::{Tool, context, language, search};
+use crate::code::index::Indexer;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::model::ToolSpec;
 use crate::workspace::ProjectFiles;
+use crate::workspace::snapshot::Snapshot;
 
 /// The tools of a run.
 #[derive(Clone, Default)]
@@ -21,7 +27,25 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// The tools that work on `files`.
+    /// All tools: those that work on single files, those that look at the project as a whole, and
+    /// the one that runs commands on it.
+    pub fn for_code(snapshot: &Arc<Snapshot>, max_result_bytes: usize, command: ExecuteCommand) -> Self {
+        let files: Arc<dyn ProjectFiles> = Arc::clone(snapshot) as _;
+        let indexer = Arc::new(Indexer::new(Arc::clone(snapshot)));
+        let looking = Looking { indexer, max_result_bytes };
+        let mut tools = file_tools(&files, max_result_bytes);
+        for tool in LanguageTool::ALL {
+            tools.push(Arc::new(language::Bound { tool, looking: looking.clone() }));
+        }
+        for tool in SearchTool::ALL {
+            tools.push(Arc::new(search::Bound { tool, looking: looking.clone() }));
+        }
+        tools.push(Arc::new(command));
+        tools.push(Arc::new(context::Bound { looking }));
+        Self { tools: tools.into_iter().map(|tool| (tool.spec(), tool)).collect() }
+    }
+
+    /// The tools that work on single files.
     pub fn for_project(files: &Arc<dyn ProjectFiles>, max_result_bytes: usize) -> Self {
         let tools = file_tools(files, max_result_bytes).into_iter().map(|tool| (tool.spec(), tool)).collect();
         Self { tools }

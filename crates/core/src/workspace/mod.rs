@@ -1,15 +1,22 @@
 //! The files of a project as tools see them. Where they live is behind [`ProjectFiles`]: the store
-//! ([`convex`]) or memory ([`memory`], for hosts without a store).
+//! ([`convex`]) or memory ([`memory`], for hosts without a store). [`snapshot`] keeps the copy of a
+//! whole project that a run works with.
 
 pub mod convex;
+pub mod materialise;
 pub mod memory;
 pub mod path;
+pub mod snapshot;
+pub mod tree;
 pub mod watched;
 
 use futures::future::BoxFuture;
 
 use crate::error::CoreError;
-pub use crate::store::functions::{Entry, EntryKind, Listed, Listing, Structure};
+pub use crate::store::functions::{
+    Applied, Change, Entry, EntryKind, FileChange, FileRow, FilesPage, Listed, Listing, Outcome, PageRequest,
+    Structure, Told,
+};
 
 /// Why a file operation failed: something the model can correct, or an error that ends the run.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +33,20 @@ pub enum FileError {
 pub trait ProjectFiles: Send + Sync {
     /// What stands at `path`; `None` if nothing does.
     fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Entry>, FileError>>;
-    /// Creates or replaces a text file; folders are made.
-    fn write<'a>(&'a self, path: &'a str, content: &'a str) -> BoxFuture<'a, Result<(), FileError>>;
-    /// Deletes a file, or a folder with all that is in it.
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), FileError>>;
+    /// Creates or replaces a text file; folders are made. `None`: the store does not tell the change.
+    fn write<'a>(
+        &'a self,
+        path: &'a str,
+        content: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>>;
+    /// Deletes a file, or a folder with all that is in it. `None`: as of a write.
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>>;
+    /// Changes several files at once, each only if it still is as it was found.
+    fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>>;
     /// One level of the folder `path`; `None` if nothing stands there.
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>>;
+    /// A part of the whole tree, for those that keep a copy ([`snapshot`]).
+    fn page<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<FilesPage, FileError>>;
     /// All paths.
     fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>>;
     /// Tells the project's log that a tool changed a file, at `at` (ms since 1970): the same words at

@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
-use super::{Entry, FileError, Listing, ProjectFiles, Structure};
+use super::{
+    Applied, Change, Entry, FileChange, FileError, FilesPage, Listing, Outcome, PageRequest, ProjectFiles,
+    Structure,
+};
 
 /// The files behind it, watched.
 pub struct WatchedFiles {
@@ -39,33 +42,60 @@ impl ProjectFiles for WatchedFiles {
         self.files.read(path)
     }
 
-    fn write<'a>(&'a self, path: &'a str, content: &'a str) -> BoxFuture<'a, Result<(), FileError>> {
+    fn write<'a>(
+        &'a self,
+        path: &'a str,
+        content: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         if let Some(refusal) = self.refusal() {
             return ready(Err(refusal)).boxed();
         }
         async move {
-            self.files.write(path, content).await?;
+            let change = self.files.write(path, content).await?;
             self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
-            Ok(())
+            Ok(change)
         }
         .boxed()
     }
 
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<(), FileError>> {
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         if let Some(refusal) = self.refusal() {
             return ready(Err(refusal)).boxed();
         }
         async move {
-            self.files.delete(path).await?;
+            let change = self.files.delete(path).await?;
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
             written.retain(|known| known != path && !known.starts_with(&format!("{path}/")));
-            Ok(())
+            Ok(change)
+        }
+        .boxed()
+    }
+
+    fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        if let Some(refusal) = self.refusal() {
+            return ready(Err(refusal)).boxed();
+        }
+        async move {
+            let applied = self.files.apply(changes).await?;
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            for (change, told) in changes.iter().zip(&applied.outcomes) {
+                match (told.outcome, &change.content) {
+                    (Outcome::Applied, Some(_)) => drop(written.insert(change.path.clone())),
+                    (Outcome::Applied, None) => drop(written.remove(&change.path)),
+                    _ => {}
+                }
+            }
+            Ok(applied)
         }
         .boxed()
     }
 
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>> {
         self.files.list(path)
+    }
+
+    fn page<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<FilesPage, FileError>> {
+        self.files.page(request)
     }
 
     fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>> {

@@ -36,6 +36,8 @@ pub struct State {
     pub epoch: u64,
     pub history: Vec<Value>,
     pub files: BTreeMap<String, String>,
+    /// How often files were changed: the project's time.
+    pub file_changes: u64,
     pub log: Vec<Call>,
     /// Appends (counted from 1) that take effect and whose answer is lost.
     pub lose_answers: Vec<usize>,
@@ -145,6 +147,12 @@ impl State {
         let repeated = given <= *seq;
         *seq = given.max(*seq);
         repeated
+    }
+
+    fn file_change(&mut self) -> Reply {
+        let before = self.file_changes;
+        self.file_changes += 1;
+        ok(json!({ "before": before, "updatedAt": before + 1 }))
     }
 
     fn handle(&mut self, body: &Value) -> Reply {
@@ -279,16 +287,34 @@ impl State {
             }
             "deleteFileByPath" => {
                 self.files.remove(&path);
-                ok(Value::Null)
+                self.file_change()
             }
             "writeFileByPath" if path == "folder" => refused("IS_A_FOLDER", "folder is a folder"),
             "writeFileByPath" => {
                 self.files.insert(path, content.unwrap().to_owned());
-                ok(Value::Null)
+                self.file_change()
             }
             "listFilesByPath" => ok(json!({ "kind": "folder", "entries": [] })),
             "getProjectStructure" => {
                 ok(json!({ "files": self.files.keys().collect::<Vec<_>>(), "emptyFolders": [] }))
+            }
+            "listProjectFilesPage" => {
+                let updated_at = self.file_changes;
+                if args["unless"] == updated_at {
+                    return ok(json!({ "updatedAt": updated_at, "rows": [], "cursor": null }));
+                }
+                let rows: Vec<Value> = self
+                    .files
+                    .iter()
+                    .map(|(path, content)| {
+                        let mut row = json!({ "id": path, "name": path, "type": "file", "updatedAt": 1 });
+                        if args["since"].as_f64().unwrap_or(0.0) <= 1.0 {
+                            row["content"] = json!(content);
+                        }
+                        row
+                    })
+                    .collect();
+                ok(json!({ "updatedAt": updated_at, "rows": rows, "cursor": null }))
             }
             other => panic!("no such function: {other}"),
         }

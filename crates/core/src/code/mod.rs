@@ -1,0 +1,16 @@
+//! What a project's code says: the index of its files, how they import each other, search by pattern
+//! and glob, and which files matter for a question. Reads snapshots of a project; knows no tools.
+
+pub mod depth;
+pub mod extract;
+pub mod facts;
+pub mod glob;
+pub mod grep;
+pub mod index;
+pub mod lines;
+pub mod links;
+pub mod recover;
+pub mod relevance;
+pub mod resolve;
+pub mod script_regex;
+pub mod tsconfig;
