@@ -97,7 +97,7 @@ export function bareEnv(home: string, node?: string): NodeJS.ProcessEnv {
   const path = (process.env.PATH ?? "")
     .split(delimiter)
     .filter((folder) => !/[\\/]\.?cargo[\\/]|rustup/.test(`${folder}/`));
-  const env: NodeJS.ProcessEnv = {
+  const env: Record<string, string | undefined> = {
     PATH: [...(node === undefined ? [] : [dirname(node)]), ...path].join(delimiter),
     HOME: home,
     LANG: "C.UTF-8",
@@ -110,7 +110,7 @@ export function bareEnv(home: string, node?: string): NodeJS.ProcessEnv {
       env[name] = value;
     if (/^(TMPDIR|TEMP|SystemRoot)$/i.test(name)) env[name] = value;
   }
-  return env;
+  return env as NodeJS.ProcessEnv;
 }
 
 /** `npm install` with scripts off, from our registry. */
