@@ -232,8 +232,11 @@ impl Session {
                 )));
             };
             let request = self.request(workspace, program, command, cwd.to_owned(), limits);
-            let output =
-                self.confinement.run(request, workspace.command()).await.map_err(|error| ToolError::Text(error.to_string()))?;
+            let output = self
+                .confinement
+                .run(request, workspace.command())
+                .await
+                .map_err(|error| ToolError::Text(error.to_string()))?;
             transcript.push(&output);
             ended = output.report.ended;
             if ended != (Ended::Exited { code: 0 }) {
@@ -265,8 +268,11 @@ impl Session {
                 std::iter::once(&"git").chain(arguments).map(|&word| word.to_owned()).collect();
             let request =
                 self.request(workspace, git.clone(), &argv, workspace.root().to_owned(), self.limits.clone());
-            let output =
-                self.confinement.run(request, workspace.command()).await.map_err(|error| ToolError::Text(error.to_string()))?;
+            let output = self
+                .confinement
+                .run(request, workspace.command())
+                .await
+                .map_err(|error| ToolError::Text(error.to_string()))?;
             if output.report.ended != (Ended::Exited { code: 0 }) {
                 return Ok(false);
             }

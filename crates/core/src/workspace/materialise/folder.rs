@@ -87,7 +87,8 @@ impl Folder {
         if !SWEPT.swap(true, Ordering::Relaxed) {
             let parent = parent.to_owned();
             // Without a thread for it, the next process does it.
-            let _ = std::thread::Builder::new().name("polaris-sweep".to_owned()).spawn(move || sweep(&parent));
+            let _ =
+                std::thread::Builder::new().name("polaris-sweep".to_owned()).spawn(move || sweep(&parent));
         }
         Ok(Self { path, kept: Some((lock, held)), commands: Folders::default() })
     }
@@ -134,9 +135,9 @@ pub(super) fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let digits = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-        let is_ours = digits.is_some_and(|digits| {
-            digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-        }) && entry.metadata().is_ok_and(|found| found.is_dir() && is_own(&found));
+        let is_ours = digits
+            .is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            && entry.metadata().is_ok_and(|found| found.is_dir() && is_own(&found));
         if !is_ours {
             continue;
         }

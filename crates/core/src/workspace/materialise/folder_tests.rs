@@ -71,9 +71,8 @@ fn a_folder_goes_however_deep_or_locked_up_it_is_and_no_link_is_followed() {
 async fn the_end_of_a_run_waits_until_its_folders_are_gone() {
     let (place, folders) = (place(), Folders::default());
     folders.gone().await;
-    let paths: Vec<PathBuf> = (0..3)
-        .map(|_| Folder::create(&place, 0o700, folders.hold()).unwrap().path().to_owned())
-        .collect();
+    let paths: Vec<PathBuf> =
+        (0..3).map(|_| Folder::create(&place, 0o700, folders.hold()).unwrap().path().to_owned()).collect();
     folders.gone().await;
     assert!(paths.iter().all(|path| !path.exists()));
     fs::remove_dir(place).unwrap();
