@@ -7,6 +7,7 @@ import { fromNative, polarisError } from "./errors.ts";
 import type {
   AgentPayload,
   CancelReason,
+  DemoGeneratePayload,
   Event,
   GenerationEndPayload,
   GenerationState,
@@ -47,6 +48,7 @@ export interface JobPayloads {
   "generation-validate": GenerationValidatePayload;
   "generation-step": GenerationStepPayload;
   "generation-end": GenerationEndPayload;
+  "demo-generate": DemoGeneratePayload;
 }
 
 export interface RunRequest<J extends JobName = JobName> {
