@@ -4,6 +4,7 @@
 import type { Harness, Plan, Sample } from "./harness.ts";
 import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
+import { sandbox } from "./sandbox.ts";
 import { slowStore } from "./slow-store.ts";
 
 /** How much is measured. */
@@ -300,5 +301,6 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   loop,
   ttft,
   "slow-store": slowStore,
+  sandbox,
   page,
 };
