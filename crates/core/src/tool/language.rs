@@ -1,5 +1,5 @@
-//! findSymbol, getReferences, getDiagnostics, goToDefinition. Here they answer from the index, and say
-//! what it does not know.
+//! findSymbol, getReferences, getDiagnostics, goToDefinition. TypeScript's language server answers the
+//! last three; where it cannot, the index does, and the answer says what it does not know.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,22 +10,23 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::project::{Deadline, Looking, code_path, listed, spec, timed_out};
-use super::{Access, Tool, ToolError, parse_args};
+use super::project::{Deadline, Looking, code_path, failed, listed, spec, timed_out};
+use super::{Access, Tool, ToolError, parse_args, typed};
 use crate::code::facts::{Declaration, NO_SYMBOL};
 use crate::code::index::Index;
 use crate::code::lines::{Lines, Position, trimmed};
 use crate::code::links::{self, Place};
 use crate::code::resolve::is_bare;
+use crate::code::server::{Answer, At, LanguageServer, Location, Question, Silence};
 use crate::code::{depth, extract};
 use crate::model::ToolSpec;
 
 const TIME: Duration = Duration::from_secs(10);
 /// Symbols, references and diagnostics that are shown.
-const MAX_RESULTS: usize = 50;
+pub(super) const MAX_RESULTS: usize = 50;
 /// UTF-16 units of a line that a reference shows, and a definition.
-const REFERENCE_UNITS: usize = 80;
-const DEFINITION_UNITS: usize = 100;
+pub(super) const REFERENCE_UNITS: usize = 80;
+pub(super) const DEFINITION_UNITS: usize = 100;
 /// What an answer from the index says of itself.
 const WITHOUT_TYPES: &str = "without type information";
 const SYNTAX_ONLY: &str = "syntax only: type checker unavailable";
@@ -47,6 +48,7 @@ impl LanguageTool {
 pub(super) struct Bound {
     pub tool: LanguageTool,
     pub looking: Looking,
+    pub server: Arc<LanguageServer>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -84,7 +86,7 @@ struct SymbolArgs {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PlaceArgs {
+pub(super) struct PlaceArgs {
     path: String,
     line: f64,
     column: f64,
@@ -92,7 +94,7 @@ struct PlaceArgs {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Severity {
+pub(super) enum Severity {
     Error,
     Warning,
     #[default]
@@ -172,25 +174,107 @@ impl Tool for Bound {
                         move |index: &Index, deadline: &Deadline<'_>| find(index, &args, deadline, max);
                     self.looking.look("searching symbols", TIME, look).await
                 }
-                LanguageTool::References => {
-                    let args: PlaceArgs = parse_args("getReferences", args)?;
-                    let look = move |index: &Index, _: &Deadline<'_>| references(index, &args, max);
-                    self.looking.look("finding references", TIME, look).await?
-                }
-                LanguageTool::Diagnostics => {
-                    let args: DiagnosticsArgs = parse_args("getDiagnostics", args)?;
-                    let look = move |index: &Index, _: &Deadline<'_>| diagnostics(index, &args, max);
-                    self.looking.look("getting diagnostics", TIME, look).await?
-                }
-                LanguageTool::Definition => {
-                    let args: PlaceArgs = parse_args("goToDefinition", args)?;
-                    let look = move |index: &Index, _: &Deadline<'_>| definition(index, &args, max);
-                    self.looking.look("finding definition", TIME, look).await?
-                }
+                LanguageTool::References => self.references(parse_args("getReferences", args)?).await,
+                LanguageTool::Diagnostics => self.diagnostics(parse_args("getDiagnostics", args)?).await,
+                LanguageTool::Definition => self.definition(parse_args("goToDefinition", args)?).await,
             }
         }
         .boxed()
     }
+}
+
+impl Bound {
+    async fn index(&self, doing: &str) -> Result<Arc<Index>, ToolError> {
+        self.looking.indexer.current().await.map_err(|error| failed(doing, error))
+    }
+
+    async fn diagnostics(&self, args: DiagnosticsArgs) -> Result<String, ToolError> {
+        const DOING: &str = "getting diagnostics";
+        let max = self.looking.max_result_bytes;
+        let index = self.index(DOING).await?;
+        let path = code_path(&index.project, DOING, &args.path)?;
+        let why = match self.server.ask(&index, &path, Question::Diagnostics).await {
+            Ok(Answer::Diagnostics(found)) => {
+                let severity = args.severity.unwrap_or_default();
+                return Ok(typed::diagnostics(&index, &path, &args.path, severity, &found, max));
+            }
+            Ok(Answer::Locations(_)) => Silence::Failed,
+            Err(why) => why,
+        };
+        let how = because(SYNTAX_ONLY, &why);
+        let look = move |index: &Index, _: &Deadline<'_>| diagnostics(index, &args, &how, max);
+        self.looking.look(DOING, TIME, look).await?
+    }
+
+    async fn references(&self, args: PlaceArgs) -> Result<String, ToolError> {
+        const DOING: &str = "finding references";
+        let max = self.looking.max_result_bytes;
+        let index = self.index(DOING).await?;
+        let (path, offset) = at(&index, &args, DOING)?;
+        let mut how = WITHOUT_TYPES.to_owned();
+        match self.located(&index, &path, offset, Question::References).await {
+            Ok(found) => {
+                if let Some(text) = typed::references(&index, &path, found, max) {
+                    return Ok(text);
+                }
+            }
+            Err(why) => how = because(WITHOUT_TYPES, &why),
+        }
+        let look = move |index: &Index, _: &Deadline<'_>| references(index, &args, &how, max);
+        self.looking.look(DOING, TIME, look).await?
+    }
+
+    async fn definition(&self, args: PlaceArgs) -> Result<String, ToolError> {
+        const DOING: &str = "finding definition";
+        let max = self.looking.max_result_bytes;
+        let index = self.index(DOING).await?;
+        let (path, offset) = at(&index, &args, DOING)?;
+        let mut how = WITHOUT_TYPES.to_owned();
+        match self.located(&index, &path, offset, Question::Definition).await {
+            Ok(found) => {
+                if let Some(text) = typed::definition(&index, &found, max) {
+                    return Ok(text);
+                }
+            }
+            Err(why) => how = because(WITHOUT_TYPES, &why),
+        }
+        let look = move |index: &Index, _: &Deadline<'_>| definition(index, &args, &how, max);
+        self.looking.look(DOING, TIME, look).await?
+    }
+
+    /// What the server says of the name at a byte. On `export` the exported declaration is meant.
+    async fn located(
+        &self,
+        index: &Arc<Index>,
+        path: &Arc<str>,
+        offset: usize,
+        question: fn(At) -> Question,
+    ) -> Result<Vec<Location>, Silence> {
+        let Some(code) = index.code_of(path) else { return Err(Silence::Failed) };
+        let offset = links::exported_at(&code.facts, offset).unwrap_or(offset);
+        let question = question(typed::at(&code.facts.text, offset));
+        match self.server.ask(index, path, question).await? {
+            Answer::Locations(found) => Ok(found),
+            Answer::Diagnostics(_) => Err(Silence::Failed),
+        }
+    }
+}
+
+/// What an answer from the index says of itself, and why it is one.
+fn because(how: &str, why: &Silence) -> String {
+    match why {
+        Silence::Absent => how.to_owned(),
+        why => format!("{how}, {why}"),
+    }
+}
+
+pub(super) fn none_with_severity(given: &str, severity: Severity) -> String {
+    let with = match severity {
+        Severity::All => "",
+        Severity::Error => " with severity \"error\"",
+        Severity::Warning => " with severity \"warning\"",
+    };
+    format!("No diagnostics found for {given}{with}.")
 }
 
 fn find(index: &Index, args: &SymbolArgs, deadline: &Deadline<'_>, max: usize) -> String {
@@ -255,13 +339,13 @@ fn at(index: &Index, args: &PlaceArgs, doing: &str) -> Result<(Arc<str>, usize),
     Ok((path, offset))
 }
 
-fn references(index: &Index, args: &PlaceArgs, max: usize) -> Result<String, ToolError> {
+fn references(index: &Index, args: &PlaceArgs, how: &str, max: usize) -> Result<String, ToolError> {
     let (path, offset) = at(index, args, "finding references")?;
     let place = links::place_at(index, &path, offset);
     let found = place.as_ref().map(|place| links::references(index, place)).unwrap_or_default();
     if found.is_empty() {
         let PlaceArgs { path, line, column } = args;
-        return Ok(format!("No references found at {path}:{line}:{column} ({WITHOUT_TYPES})"));
+        return Ok(format!("No references found at {path}:{line}:{column} ({how})"));
     }
     let mut texts: HashMap<&Arc<str>, Lines<'_>> = HashMap::new();
     let lines = found.iter().take(MAX_RESULTS).filter_map(|reference| {
@@ -275,8 +359,8 @@ fn references(index: &Index, args: &PlaceArgs, max: usize) -> Result<String, Too
     let cut =
         if found.len() > MAX_RESULTS { format!(" (showing first {MAX_RESULTS})") } else { String::new() };
     let how = match place {
-        Some(Place::Member(_)) => format!("{WITHOUT_TYPES}: every member of this name"),
-        _ => WITHOUT_TYPES.to_owned(),
+        Some(Place::Member(_)) => format!("{how}: every member of this name"),
+        _ => how.to_owned(),
     };
     let head = format!("Found {} reference(s){cut} ({how}):", found.len());
     Ok(listed(head, lines.collect(), index.project.shortfall().into_iter().collect(), max))
@@ -290,12 +374,12 @@ struct Defined {
     name: String,
 }
 
-fn definition(index: &Index, args: &PlaceArgs, max: usize) -> Result<String, ToolError> {
+fn definition(index: &Index, args: &PlaceArgs, how: &str, max: usize) -> Result<String, ToolError> {
     let (path, offset) = at(index, args, "finding definition")?;
-    let (defined, why) = defined(index, &path, offset);
+    let (defined, why) = defined(index, &path, offset, how);
     if defined.is_empty() {
         let PlaceArgs { path, line, column } = args;
-        let why = why.unwrap_or_else(|| WITHOUT_TYPES.to_owned());
+        let why = why.unwrap_or_else(|| how.to_owned());
         return Ok(format!("No definition found at {path}:{line}:{column} ({why})"));
     }
     let shown: Vec<(Position, String, &Defined)> = defined
@@ -308,18 +392,18 @@ fn definition(index: &Index, args: &PlaceArgs, max: usize) -> Result<String, Too
         .collect();
     if let [(Position { line, column }, text, Defined { path, kind, name, .. })] = shown.as_slice() {
         return Ok(format!(
-            "Definition found ({WITHOUT_TYPES}):\n  {path}:{line}:{column}\n  {kind}: {name}\n  {text}"
+            "Definition found ({how}):\n  {path}:{line}:{column}\n  {kind}: {name}\n  {text}"
         ));
     }
     let lines = shown.iter().map(|(Position { line, column }, text, Defined { path, kind, name, .. })| {
         format!("[{kind}] {name} - {path}:{line}:{column}\n    {text}")
     });
-    let head = format!("Found {} definition(s) ({WITHOUT_TYPES}):", shown.len());
+    let head = format!("Found {} definition(s) ({how}):", shown.len());
     Ok(listed(head, lines.collect(), Vec::new(), max))
 }
 
 /// The definitions of what stands at a byte, or why there are none.
-fn defined(index: &Index, path: &Arc<str>, offset: usize) -> (Vec<Defined>, Option<String>) {
+fn defined(index: &Index, path: &Arc<str>, offset: usize, how: &str) -> (Vec<Defined>, Option<String>) {
     let show = |path: Arc<str>, declared: Declaration| Defined {
         path,
         offset: declared.span.start as usize,
@@ -349,10 +433,10 @@ fn defined(index: &Index, path: &Arc<str>, offset: usize) -> (Vec<Defined>, Opti
             (vec![Defined { path, offset: 0, kind: "module", name }], None)
         }
         Some(Place::Outside(source, _)) if is_bare(&source) => {
-            (Vec::new(), Some(format!("the package {source:?} is not in the project; {WITHOUT_TYPES}")))
+            (Vec::new(), Some(format!("the package {source:?} is not in the project; {how}")))
         }
         Some(Place::Outside(source, _)) => {
-            (Vec::new(), Some(format!("{source:?} leads to no file of the project; {WITHOUT_TYPES}")))
+            (Vec::new(), Some(format!("{source:?} leads to no file of the project; {how}")))
         }
         // Without types, only the place of the declaration itself is sure.
         Some(Place::Member(_)) => {
@@ -363,7 +447,7 @@ fn defined(index: &Index, path: &Arc<str>, offset: usize) -> (Vec<Defined>, Opti
     }
 }
 
-fn diagnostics(index: &Index, args: &DiagnosticsArgs, max: usize) -> Result<String, ToolError> {
+fn diagnostics(index: &Index, args: &DiagnosticsArgs, how: &str, max: usize) -> Result<String, ToolError> {
     const DOING: &str = "getting diagnostics";
     let path = code_path(&index.project, DOING, &args.path)?;
     let given = &args.path;
@@ -374,12 +458,8 @@ fn diagnostics(index: &Index, args: &DiagnosticsArgs, max: usize) -> Result<Stri
     let mut errors = extract::errors(&path, &file.text);
     errors.sort_by_key(|error| error.start);
     if errors.is_empty() {
-        let with = match args.severity.unwrap_or_default() {
-            Severity::All => "",
-            Severity::Error => " with severity \"error\"",
-            Severity::Warning => " with severity \"warning\"",
-        };
-        return Ok(format!("No diagnostics found for {given}{with}. ({SYNTAX_ONLY})"));
+        let none = none_with_severity(given, args.severity.unwrap_or_default());
+        return Ok(format!("{none} ({how})"));
     }
     let text = Lines::new(&file.text);
     let lines = errors.iter().take(MAX_RESULTS).map(|error| {
@@ -390,7 +470,7 @@ fn diagnostics(index: &Index, args: &DiagnosticsArgs, max: usize) -> Result<Stri
     let total = errors.len();
     let cut = if total > MAX_RESULTS { format!(" (showing first {MAX_RESULTS})") } else { String::new() };
     let head =
-        format!("Found {total} diagnostic(s) ({total} errors, 0 warnings, 0 other){cut} ({SYNTAX_ONLY}):");
+        format!("Found {total} diagnostic(s) ({total} errors, 0 warnings, 0 other){cut} ({how}):");
     Ok(listed(head, lines.collect(), Vec::new(), max))
 }
 

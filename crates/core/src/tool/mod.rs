@@ -10,6 +10,7 @@ pub mod registry;
 mod search;
 #[cfg(test)]
 mod testing;
+mod typed;
 
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
