@@ -13,6 +13,8 @@ import { fileURLToPath } from "node:url";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, "..");
 const CRATE = "polaris-node";
+/** The program that confines commands. The addon looks for it beside itself. */
+const HELPER = "polaris-sandbox";
 
 const release = process.argv.includes("--release");
 const cargo = spawnSync(
@@ -21,6 +23,8 @@ const cargo = spawnSync(
     "build",
     "--package",
     CRATE,
+    "--package",
+    HELPER,
     "--message-format=json-render-diagnostics",
     ...(release ? ["--release"] : []),
   ],
@@ -34,26 +38,38 @@ if (cargo.error !== undefined || cargo.status !== 0) {
 
 const target = join(HERE, `polaris.${triple()}.node`);
 mkdirSync(HERE, { recursive: true });
-// Renamed into place: a process that has the old one loaded keeps it, and none sees half a file.
-const fresh = `${target}.${process.pid}`;
-try {
-  copyFileSync(libraryOf(cargo.stdout), fresh);
-  renameSync(fresh, target);
-} finally {
-  rmSync(fresh, { force: true });
-}
+const program = process.platform === "win32" ? `${HELPER}.exe` : HELPER;
+putInPlace(
+  built(HELPER, (file) => /polaris-sandbox(\.exe)?$/.test(file)),
+  join(HERE, program),
+);
+putInPlace(
+  built(CRATE.replace("-", "_"), (file) => /\.(so|dylib|dll)$/.test(file)),
+  target,
+);
 process.stdout.write(`${target}\n`);
 
-/** The library's path, from cargo's own account: target folders can be configured away. */
-function libraryOf(messages) {
-  for (const line of messages.split("\n").reverse()) {
-    if (!line.startsWith("{")) continue;
-    const { reason, target: built, filenames } = JSON.parse(line);
-    if (reason !== "compiler-artifact" || built.name !== CRATE.replace("-", "_")) continue;
-    const library = filenames.find((name) => /\.(so|dylib|dll)$/.test(name));
-    if (library !== undefined) return library;
+/** Renamed into place: a process that has the old one loaded keeps it, and none sees half a file. */
+function putInPlace(from, to) {
+  const fresh = `${to}.${process.pid}`;
+  try {
+    copyFileSync(from, fresh);
+    renameSync(fresh, to);
+  } finally {
+    rmSync(fresh, { force: true });
   }
-  throw new Error(`cargo built no library for ${CRATE}`);
+}
+
+/** A file that was built, from cargo's own account: target folders can be configured away. */
+function built(name, isWanted) {
+  for (const line of cargo.stdout.split("\n").reverse()) {
+    if (!line.startsWith("{")) continue;
+    const { reason, target: made, filenames } = JSON.parse(line);
+    if (reason !== "compiler-artifact" || made.name !== name) continue;
+    const file = filenames.find(isWanted);
+    if (file !== undefined) return file;
+  }
+  throw new Error(`cargo built nothing for ${name}`);
 }
 
 /** As in npm/src/native.ts and as napi-rs names it. */

@@ -17,6 +17,7 @@ import {
   runGuard,
   storedToolCall,
 } from "./model/fields";
+import { applyChanges } from "./model/file-changes";
 import * as files from "./model/files";
 import { findConversation, findMessage } from "./model/lookup";
 import * as messages from "./model/messages";
@@ -282,6 +283,40 @@ export const deleteFileByPath = serverMutation({
   handler: async (ctx, { guard, ...args }) => {
     await messages.requireLiveRun(ctx, guard);
     return await files.deleteFile(ctx, args);
+  },
+});
+
+/**
+ * What one command changed, in one transaction: each file only if it still is as the command found
+ * it (`base`: its `updatedAt`; null: there was none). Asked twice, it has the effect of once.
+ */
+export const applyFileChanges = serverMutation({
+  args: {
+    projectId: v.string(),
+    changes: v.array(
+      v.object({
+        path: v.string(),
+        base: v.union(v.number(), v.null()),
+        /** Left out: the file is deleted. */
+        content: v.optional(v.string()),
+      }),
+    ),
+    guard: v.optional(runGuard),
+  },
+  returns: v.object({
+    before: v.number(),
+    updatedAt: v.number(),
+    /** In the order of the changes. A conflict: somebody else's version is kept. */
+    outcomes: v.array(
+      v.object({
+        outcome: v.union(v.literal("applied"), v.literal("conflict"), v.literal("refused")),
+        reason: v.optional(v.string()),
+      }),
+    ),
+  }),
+  handler: async (ctx, { guard, ...args }) => {
+    await messages.requireLiveRun(ctx, guard);
+    return await applyChanges(ctx, args);
   },
 });
 

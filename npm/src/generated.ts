@@ -275,6 +275,10 @@ runMs?: number,
  */
 toolMs?: number, 
 /**
+ * Time for the commands of one executeCommand call, ms. Default 30,000.
+ */
+commandMs?: number, 
+/**
  * Bytes of text, reasoning and tool arguments that one turn may bring. Default 4 MiB.
  */
 maxAnswerBytes?: number, 
@@ -400,7 +404,7 @@ export type AgentPayload = {
  */
 messages: Array<AgentMessage>, 
 /**
- * A project in memory, contents by path. Left out: no file tools are offered.
+ * A project in memory, contents by path. Left out: no tools are offered.
  */
 files?: { [key in string]: string }, };
 

@@ -16,6 +16,7 @@ import type {
 import type * as leases from "../leases.js";
 import type * as model_errors from "../model/errors.js";
 import type * as model_fields from "../model/fields.js";
+import type * as model_file_changes from "../model/file-changes.js";
 import type * as model_files from "../model/files.js";
 import type * as model_journal from "../model/journal.js";
 import type * as model_lookup from "../model/lookup.js";
@@ -38,6 +39,7 @@ declare const fullApi: ApiFromModules<{
   leases: typeof leases;
   "model/errors": typeof model_errors;
   "model/fields": typeof model_fields;
+  "model/file-changes": typeof model_file_changes;
   "model/files": typeof model_files;
   "model/journal": typeof model_journal;
   "model/lookup": typeof model_lookup;

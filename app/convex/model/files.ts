@@ -13,7 +13,7 @@ type FileRow = Doc<"files">;
 /** The size of one document, system fields included (docs.convex.dev/production/state/limits). */
 const MAX_DOCUMENT_BYTES = 1024 * 1024;
 
-async function children(
+export async function children(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -31,7 +31,7 @@ function pick(rows: FileRow[], name: string, prefer: FileRow["type"]): FileRow |
 }
 
 /** The row at a path, "root" for the project itself, or null. */
-async function resolve(
+export async function resolve(
   ctx: QueryCtx,
   projectId: Id<"projects">,
   names: string[],
@@ -61,7 +61,7 @@ export async function readFile(ctx: QueryCtx, args: { projectId: string; path: s
 /** The project's `updatedAt` before and after a change: who knows the one then knows the other. */
 export type Change = { before: number; updatedAt: number };
 
-async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
+export async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise<Change> {
   const updatedAt = nextUpdate(project);
   await ctx.db.patch(project._id, { updatedAt });
   return { before: project.updatedAt, updatedAt };
@@ -101,7 +101,7 @@ export async function writeFile(
 }
 
 /** The deepest existing folder on the way, and the names that are missing below it. */
-async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
+export async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: string[]) {
   let parentId: Id<"files"> | undefined;
   for (const [depth, name] of folders.entries()) {
     const found = pick(await children(ctx, projectId, parentId), name, "folder");
@@ -115,7 +115,7 @@ async function findFolder(ctx: QueryCtx, projectId: Id<"projects">, folders: str
   return { parentId, missing: [] };
 }
 
-async function createFolders(
+export async function createFolders(
   ctx: MutationCtx,
   projectId: Id<"projects">,
   parentId: Id<"files"> | undefined,
@@ -135,7 +135,7 @@ async function createFolders(
   return parent;
 }
 
-function requireFits(file: { projectId: string; name: string; content: string }): void {
+export function requireFits(file: { projectId: string; name: string; content: string }): void {
   const row = {
     ...file,
     // An id as long as the project's stands for the parent's.
@@ -166,7 +166,7 @@ export async function deleteFile(
 }
 
 /** Deletes a row with everything below it, whatever the rows' types say. */
-async function deleteTree(ctx: MutationCtx, row: FileRow): Promise<void> {
+export async function deleteTree(ctx: MutationCtx, row: FileRow): Promise<void> {
   // The row goes first: a damaged tree with a cycle then still comes to an end.
   await ctx.db.delete(row._id);
   if (row.storageId !== undefined) await ctx.storage.delete(row.storageId);

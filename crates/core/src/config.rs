@@ -437,6 +437,9 @@ pub struct Limits {
     /// Time for one tool call, ms. Default 30,000.
     #[ts(as = "Option<u32>")]
     pub tool_ms: u32,
+    /// Time for the commands of one executeCommand call, ms. Default 30,000.
+    #[ts(as = "Option<u32>")]
+    pub command_ms: u32,
     /// Bytes of text, reasoning and tool arguments that one turn may bring. Default 4 MiB.
     #[ts(as = "Option<u32>")]
     pub max_answer_bytes: u32,
@@ -464,6 +467,7 @@ impl Default for Limits {
             turn_ms: 600_000,
             run_ms: 3_300_000,
             tool_ms: 30_000,
+            command_ms: 30_000,
             max_answer_bytes: 4 << 20,
             max_tool_result_bytes: 64 << 10,
             max_parallel_tools: 8,
@@ -483,6 +487,7 @@ impl Limits {
             ("runMs", self.run_ms),
             ("maxHistoryTokens", self.max_history_tokens),
             ("toolMs", self.tool_ms),
+            ("commandMs", self.command_ms),
             ("maxAnswerBytes", self.max_answer_bytes),
             ("maxToolResultBytes", self.max_tool_result_bytes),
             ("maxParallelTools", self.max_parallel_tools),

@@ -12,6 +12,7 @@ pub mod agent;
 pub mod cancel;
 pub mod code;
 pub mod config;
+pub mod confine;
 pub mod error;
 pub mod event;
 pub mod http;

@@ -12,8 +12,8 @@ fn floor(room: &str) -> (u8, &'static [&'static str]) {
         "workspace" => (1, &["store"]),
         "code" => (1, &["workspace"]),
         "model" | "store" => (1, &[]),
-        "error" | "event" | "cancel" | "config" | "telemetry" | "http" => {
-            (0, &["error", "event", "cancel", "config", "telemetry", "http"])
+        "error" | "event" | "cancel" | "config" | "confine" | "telemetry" | "http" => {
+            (0, &["error", "event", "cancel", "config", "confine", "telemetry", "http"])
         }
         other => unreachable!("src/{other} has no floor: give it one in ARCHITECTURE.md and here"),
     }

@@ -96,6 +96,7 @@ async fn the_request_carries_the_limits_the_tools_and_the_history() {
             "searchFiles",
             "searchCodebase",
             "findFilesByPattern",
+            "executeCommand",
             "getRelevantFiles",
         ]
     );

@@ -8,7 +8,8 @@ use futures::future::{BoxFuture, ready};
 use polaris_core::workspace::snapshot::{Bounds, Content, Project, Snapshot};
 use polaris_core::workspace::watched::WatchedFiles;
 use polaris_core::workspace::{
-    Change, Entry, EntryKind, FileError, FileRow, FilesPage, Listing, PageRequest, ProjectFiles, Structure,
+    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing, PageRequest,
+    ProjectFiles, Structure,
 };
 
 /// A store that gives two rows a page and notes what it was asked.
@@ -90,6 +91,9 @@ impl ProjectFiles for Paged {
             s.told(change)
         })))
         .boxed()
+    }
+    fn apply<'a>(&'a self, _: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        unreachable!()
     }
     fn page<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<FilesPage, FileError>> {
         let page = self.with(|s| {

@@ -176,11 +176,13 @@ impl<'a> Calling<'a> {
                     Attempt::First => tool.call(args, at),
                     Attempt::Later => tool.recover(args, at),
                 };
-                match timeout(millis(limits.tool_ms), run).await {
+                let limit = millis(limits.tool_ms).max(tool.needs());
+                match timeout(limit, run).await {
                     Ok(result) => result,
                     Err(_) => Err(ToolError::Text(format!(
                         "Error: {} timed out: it took longer than {} ms and was stopped.",
-                        call.name, limits.tool_ms
+                        call.name,
+                        limit.as_millis()
                     ))),
                 }
             }

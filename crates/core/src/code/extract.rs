@@ -6,7 +6,8 @@ mod modules;
 use oxc_allocator::Allocator;
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
-    BindingIdentifier, BindingPattern, Expression, MethodDefinitionKind, PropertyKey, PropertyKind, StringLiteral, TSEnumMemberName, TSMethodSignatureKind, VariableDeclarationKind,
+    BindingIdentifier, BindingPattern, Expression, MethodDefinitionKind, PropertyKey, PropertyKind,
+    StringLiteral, TSEnumMemberName, TSMethodSignatureKind, VariableDeclarationKind,
 };
 use oxc_ast_visit::Visit;
 use oxc_parser::Parser;
@@ -17,8 +18,7 @@ use oxc_syntax::symbol::SymbolId;
 use std::cell::Cell;
 
 use super::facts::{
-    Construct, Declaration, Facts, ImportKind, Kind, Member, NO_SYMBOL,
-    Occurrence, Span, Symbol, What,
+    Construct, Declaration, Facts, ImportKind, Kind, Member, NO_SYMBOL, Occurrence, Span, Symbol, What,
 };
 
 /// A syntax error.

@@ -69,7 +69,11 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     let tools = match &files {
         Some(files) => {
             let snapshot = Arc::new(Snapshot::new(Arc::clone(files) as _));
-            Registry::for_code(&snapshot, options.limits.max_tool_result_bytes as usize)
+            Registry::for_code(
+                &snapshot,
+                options.limits.max_tool_result_bytes as usize,
+                context.command(&snapshot),
+            )
         }
         None => Registry::default(),
     };

@@ -8,6 +8,7 @@ pub mod process_message;
 mod resume;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt as _;
@@ -23,7 +24,9 @@ use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, Usage};
 use crate::model::client::{ModelClient, millis};
 use crate::telemetry::Telemetry;
+use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
+use crate::workspace::snapshot::Snapshot;
 
 /// What to run.
 #[derive(Debug, Clone, Deserialize, TS)]
@@ -152,6 +155,11 @@ impl Context {
         let fallback = ModelConfig::fallback(&self.env, &models.fallback)?;
         let fallback = fallback.map(|config| ModelClient::new(config, limits.clone())).transpose()?;
         Ok(ModelSet { primary, fallback })
+    }
+
+    /// What runs commands on these files within the bounds of the run.
+    pub(crate) fn command(&self, files: &Arc<Snapshot>) -> ExecuteCommand {
+        ExecuteCommand::new(Arc::clone(files), self.env.clone(), self.options.limits.command_ms)
     }
 
     /// An agent with these models and tools, and the bounds and recorders of the run.

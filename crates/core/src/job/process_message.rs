@@ -208,7 +208,8 @@ async fn answer(
 ) -> Result<crate::agent::Answer> {
     let options = &context.options;
     let snapshot = Arc::new(Snapshot::new(Arc::new(ConvexFiles::new(store.files(project_id)))));
-    let tools = Registry::for_code(&snapshot, options.limits.max_tool_result_bytes as usize)
+    let command = context.command(&snapshot);
+    let tools = Registry::for_code(&snapshot, options.limits.max_tool_result_bytes as usize, command)
         .only(options.tools.as_deref())?;
     let models = context.models()?;
     let default = Prompt::Text(SYSTEM_PROMPT.to_owned());

@@ -33,12 +33,14 @@ const APPEND_EVENT: Function = mutation("system:appendGenerationEvent", Repeat::
 const READ_FILE: Function = query("system:readFileByPath");
 const WRITE_FILE: Function = mutation("system:writeFileByPath", Repeat::Safe);
 const DELETE_FILE: Function = mutation("system:deleteFileByPath", Repeat::Never);
+// Compares each file with what the command found, so that a repeat changes nothing more.
+const APPLY_CHANGES: Function = mutation("system:applyFileChanges", Repeat::Safe);
 const LIST_FILES: Function = query("system:listFilesByPath");
 const STRUCTURE: Function = query("system:getProjectStructure");
 const FILES_PAGE: Function = query("system:listProjectFilesPage");
 
 /// Every function that the core calls; the contract test compares them with the deployment's.
-pub const ALL: [Function; 16] = [
+pub const ALL: [Function; 17] = [
     BEGIN_MESSAGE,
     GET_MESSAGE,
     GET_CONTEXT,
@@ -52,6 +54,7 @@ pub const ALL: [Function; 16] = [
     READ_FILE,
     WRITE_FILE,
     DELETE_FILE,
+    APPLY_CHANGES,
     LIST_FILES,
     STRUCTURE,
     FILES_PAGE,
@@ -386,6 +389,50 @@ pub struct Change {
     pub updated_at: f64,
 }
 
+/// What becomes of one file, if it still is as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FileChange {
+    /// The file.
+    pub path: String,
+    /// Its `updatedAt` when it was found; `None`: there was none.
+    pub base: Option<f64>,
+    /// Its new text; `None`: it is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// What came of one [`FileChange`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The file is as asked.
+    Applied,
+    /// Somebody else has changed the file: theirs is kept.
+    Conflict,
+    /// The project does not allow it.
+    Refused,
+}
+
+/// An [`Outcome`] with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Told {
+    /// What.
+    pub outcome: Outcome,
+    /// Why it was refused.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// What came of a batch of changes.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Applied {
+    /// Of the project; before and after are equal if nothing was changed.
+    #[serde(flatten)]
+    pub change: Change,
+    /// In the order of the changes.
+    pub outcomes: Vec<Told>,
+}
+
 /// Which page of a project is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PageRequest {
@@ -531,6 +578,18 @@ impl FileStore {
     /// As [`FileStore::write`].
     pub async fn delete(&self, path: &str) -> Result<Option<Change>> {
         self.convex.call(DELETE_FILE, self.change(path)).await
+    }
+
+    /// Changes several files at once, each only if it still is as it was found.
+    ///
+    /// # Errors
+    /// `STORE_*`.
+    pub async fn apply(&self, changes: &[FileChange]) -> Result<Applied> {
+        let mut args = json!({ "projectId": self.project_id, "changes": changes });
+        if let Some(guard) = &self.guard {
+            args["guard"] = guard.clone();
+        }
+        self.convex.call(APPLY_CHANGES, args).await
     }
 
     /// One level of a folder.

@@ -2,6 +2,7 @@
 //! try something else, or an error that ends the run.
 
 pub mod cap;
+pub mod command;
 mod context;
 pub mod files;
 mod language;
@@ -11,6 +12,8 @@ mod search;
 #[cfg(test)]
 mod testing;
 mod typed;
+
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -53,6 +56,10 @@ pub trait Tool: Send + Sync {
     fn spec(&self) -> ToolSpec;
     /// What a call with these arguments touches. In doubt: `Write("")`.
     fn access(&self, args: &Value) -> Access;
+    /// How long a call may have to take: a shorter limit of the run gives way to it.
+    fn needs(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Runs a call. Dropping the future stops it. `at` (ms since 1970) is the call's own time: what
     /// it notes under that time is noted once, however often it is made up for.
     fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>>;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::command::ExecuteCommand;
 use super::files::file_tools;
 use super::language::LanguageTool;
 use super::project::Looking;
@@ -26,8 +27,9 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// All tools: those that work on single files, and those that look at the project as a whole.
-    pub fn for_code(snapshot: &Arc<Snapshot>, max_result_bytes: usize) -> Self {
+    /// All tools: those that work on single files, those that look at the project as a whole, and
+    /// the one that runs commands on it.
+    pub fn for_code(snapshot: &Arc<Snapshot>, max_result_bytes: usize, command: ExecuteCommand) -> Self {
         let files: Arc<dyn ProjectFiles> = Arc::clone(snapshot) as _;
         let indexer = Arc::new(Indexer::new(Arc::clone(snapshot)));
         let looking = Looking { indexer, max_result_bytes };
@@ -38,6 +40,7 @@ impl Registry {
         for tool in SearchTool::ALL {
             tools.push(Arc::new(search::Bound { tool, looking: looking.clone() }));
         }
+        tools.push(Arc::new(command));
         tools.push(Arc::new(context::Bound { looking }));
         Self { tools: tools.into_iter().map(|tool| (tool.spec(), tool)).collect() }
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::ToolError;
+use super::command::ExecuteCommand;
 use super::registry::Registry;
+use crate::config::Env;
 use crate::workspace::ProjectFiles as _;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::snapshot::Snapshot;
@@ -25,7 +27,8 @@ impl Lab {
     }
 
     pub(super) fn over(snapshot: Arc<Snapshot>) -> Self {
-        Self { tools: Registry::for_code(&snapshot, 64 << 10), snapshot }
+        let command = ExecuteCommand::new(Arc::clone(&snapshot), Env::default(), 30_000);
+        Self { tools: Registry::for_code(&snapshot, 64 << 10, command), snapshot }
     }
 
     /// The text that the model gets.

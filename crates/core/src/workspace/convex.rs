@@ -8,7 +8,8 @@ use futures::future::BoxFuture;
 use super::snapshot::NO_TEXTS;
 use super::tree::with_paths;
 use super::{
-    Change, Entry, EntryKind, FileError, FileRow, FilesPage, Listing, PageRequest, ProjectFiles, Structure,
+    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing, PageRequest,
+    ProjectFiles, Structure,
 };
 use crate::error::{CoreError, ErrorCode};
 use crate::store::functions::FileStore;
@@ -75,6 +76,10 @@ impl ProjectFiles for ConvexFiles {
             }
         }
         .boxed()
+    }
+
+    fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        async move { self.0.apply(changes).await.map_err(refusal) }.boxed()
     }
 
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>> {

@@ -8,8 +8,8 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use super::{
-    Change, Entry, EntryKind, FileError, FileRow, FilesPage, Listed, Listing, PageRequest, ProjectFiles,
-    Structure,
+    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listed, Listing, Outcome,
+    PageRequest, ProjectFiles, Structure, Told,
 };
 use crate::telemetry::epoch_ms;
 
@@ -53,6 +53,38 @@ impl State {
         let before = self.updated_at;
         self.updated_at = epoch_ms(SystemTime::now()).max(before + 1.0);
         Change { before, updated_at: self.updated_at }
+    }
+
+    fn apply(&mut self, changes: &[FileChange]) -> Applied {
+        let mut change = Change { before: self.updated_at, updated_at: self.updated_at };
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for FileChange { path, base, content } in changes {
+            let found = self.files.get(path);
+            let is_as_wanted = found.map(|file| &file.content) == content.as_ref();
+            let told = |outcome, reason: Option<&str>| Told { outcome, reason: reason.map(str::to_owned) };
+            let parent_is_file =
+                path.match_indices('/').any(|(end, _)| self.files.contains_key(&path[..end]));
+            outcomes.push(if is_as_wanted {
+                told(Outcome::Applied, None)
+            } else if found.map(|file| file.updated_at) != *base {
+                told(Outcome::Conflict, None)
+            } else if found.is_none() && (parent_is_file || is_folder(&self.files, path)) {
+                told(Outcome::Refused, Some("a file stands where a folder is needed, or the reverse"))
+            } else {
+                if change.before == change.updated_at {
+                    change = self.touch();
+                }
+                match content {
+                    Some(content) => {
+                        let file = File { content: content.clone(), updated_at: change.updated_at };
+                        self.files.insert(path.clone(), file);
+                    }
+                    None => drop(self.files.remove(path)),
+                }
+                told(Outcome::Applied, None)
+            });
+        }
+        Applied { change, outcomes }
     }
 
     fn page(&self, request: &PageRequest) -> FilesPage {
@@ -121,6 +153,10 @@ impl ProjectFiles for MemoryFiles {
             Err(FileError::Refused("File not found".to_owned()))
         };
         ready(result).boxed()
+    }
+
+    fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        ready(Ok(self.lock().apply(changes))).boxed()
     }
 
     fn page<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<FilesPage, FileError>> {

@@ -3,6 +3,7 @@
 //! whole project that a run works with.
 
 pub mod convex;
+pub mod materialise;
 pub mod memory;
 pub mod path;
 pub mod snapshot;
@@ -13,7 +14,8 @@ use futures::future::BoxFuture;
 
 use crate::error::CoreError;
 pub use crate::store::functions::{
-    Change, Entry, EntryKind, FileRow, FilesPage, Listed, Listing, PageRequest, Structure,
+    Applied, Change, Entry, EntryKind, FileChange, FileRow, FilesPage, Listed, Listing, Outcome, PageRequest,
+    Structure, Told,
 };
 
 /// Why a file operation failed: something the model can correct, or an error that ends the run.
@@ -39,6 +41,8 @@ pub trait ProjectFiles: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>>;
     /// Deletes a file, or a folder with all that is in it. `None`: as of a write.
     fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>>;
+    /// Changes several files at once, each only if it still is as it was found.
+    fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>>;
     /// One level of the folder `path`; `None` if nothing stands there.
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>>;
     /// A part of the whole tree, for those that keep a copy ([`snapshot`]).

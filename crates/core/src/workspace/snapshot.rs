@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 
 use super::tree::with_paths;
 use super::{
-    Change, Entry, EntryKind, FileError, FileRow, FilesPage, Listing, PageRequest, ProjectFiles, Structure,
+    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing, Outcome,
+    PageRequest, ProjectFiles, Structure,
 };
 
 /// A time that no file was changed after: with it, a page holds no texts. The largest integer that
@@ -380,6 +381,30 @@ impl ProjectFiles for Snapshot {
             let change = self.files.delete(path).await?;
             self.changed(change, |project, _, _| project.remove_tree(path)).await;
             Ok(change)
+        }
+        .boxed()
+    }
+
+    fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        async move {
+            let applied = self.files.apply(changes).await?;
+            let outcomes = changes.iter().zip(&applied.outcomes);
+            for (change, _) in outcomes.filter(|(_, told)| told.outcome == Outcome::Applied) {
+                // All of them are one change of the project; who counts it, counts it once.
+                self.changed(None, |project, file, bounds| match &change.content {
+                    Some(text) => {
+                        let content = Content::Text(text.as_str().into());
+                        let file = File { content, updated_at: applied.change.updated_at, ..file };
+                        project.insert(change.path.as_str().into(), file, bounds);
+                    }
+                    None => project.remove(&change.path),
+                })
+                .await;
+            }
+            if applied.change.before != applied.change.updated_at {
+                self.changed(Some(applied.change), |_, _, _| ()).await;
+            }
+            Ok(applied)
         }
         .boxed()
     }

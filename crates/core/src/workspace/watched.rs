@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
-use super::{Change, Entry, FileError, FilesPage, Listing, PageRequest, ProjectFiles, Structure};
+use super::{
+    Applied, Change, Entry, FileChange, FileError, FilesPage, Listing, Outcome, PageRequest, ProjectFiles,
+    Structure,
+};
 
 /// The files behind it, watched.
 pub struct WatchedFiles {
@@ -64,6 +67,25 @@ impl ProjectFiles for WatchedFiles {
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
             written.retain(|known| known != path && !known.starts_with(&format!("{path}/")));
             Ok(change)
+        }
+        .boxed()
+    }
+
+    fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        if let Some(refusal) = self.refusal() {
+            return ready(Err(refusal)).boxed();
+        }
+        async move {
+            let applied = self.files.apply(changes).await?;
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            for (change, told) in changes.iter().zip(&applied.outcomes) {
+                match (told.outcome, &change.content) {
+                    (Outcome::Applied, Some(_)) => drop(written.insert(change.path.clone())),
+                    (Outcome::Applied, None) => drop(written.remove(&change.path)),
+                    _ => {}
+                }
+            }
+            Ok(applied)
         }
         .boxed()
     }

@@ -1,0 +1,416 @@
+//! executeCommand: runs a command line of the model on the project's real files, confined, and
+//! brings back what it changed. Never a shell, never the worker's environment, never unconfined
+//! unless the operator said so.
+
+pub mod environment;
+pub mod parse;
+pub mod result;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use self::environment::Programs;
+use self::parse::{installs, parse};
+use self::result::{Transcript, tell};
+use super::{Access, Tool, ToolError, cap, parse_args};
+use crate::config::Env;
+use crate::confine::{Confinement, Ended, Limit, Limits, Request};
+use crate::error::{CoreError, ErrorCode};
+use crate::model::ToolSpec;
+use crate::workspace::materialise::Workspace;
+use crate::workspace::materialise::changes::Changes;
+use crate::workspace::path::normalise;
+use crate::workspace::snapshot::Snapshot;
+use crate::workspace::{FileChange, FileError, Outcome, ProjectFiles as _};
+
+/// `1`: a command may delete more than half of a project's files.
+const MASS_DELETION_VARIABLE: &str = "POLARIS_ALLOW_MASS_DELETION";
+/// Beyond the command's own time: writing the project to disk, and bringing changes back.
+const AROUND: Duration = Duration::from_secs(20);
+/// Characters (UTF-16 units) of a changed file that the project's log shows.
+const PREVIEW_UNITS: usize = 500;
+/// Bytes of text in one batch of changes: a mutation takes 16 MiB of arguments
+/// (docs.convex.dev/production/state/limits), and JSON may need more than one byte for a character.
+const BATCH_BYTES: usize = 4 << 20;
+/// What the first git command of a run closes with.
+const GIT_NOTE: &str = "[This repository is new: its first commit is the project as it was stored. Earlier history is not here, and this one is not kept.]";
+
+/// The tool. One per run: the folder with the project's files lives as long as it does.
+pub struct ExecuteCommand {
+    files: Arc<Snapshot>,
+    env: Env,
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Taken out while a command runs: whoever is stopped meanwhile leaves none behind.
+    workspace: Option<Workspace>,
+    has_git: bool,
+    git_explained: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommandArgs {
+    command: String,
+    #[serde(default)]
+    cwd: Option<String>,
+}
+
+impl ExecuteCommand {
+    /// Runs commands on `files`, for at most `command_ms` each call.
+    pub fn new(files: Arc<Snapshot>, env: Env, command_ms: u32) -> Self {
+        let limits = Limits { wall_ms: command_ms.into(), ..Limits::default() };
+        Self { files, env, limits, state: Mutex::default() }
+    }
+
+    async fn run(&self, args: CommandArgs, at: f64) -> Result<String, ToolError> {
+        let commands = parse(&args.command).map_err(blocked)?;
+        if let Some((command, verb)) = commands.iter().find_map(|command| Some((command, installs(command)?)))
+        {
+            return Err(blocked(format!(
+                "packages cannot be installed here ({} {verb}): no package registry is configured. Use what is installed, or change package.json and let the user install",
+                command[0]
+            )));
+        }
+        let cwd =
+            normalise(args.cwd.as_deref().unwrap_or_default()).map_err(|e| blocked(format!("cwd: {e}")))?;
+        let confinement = Confinement::find(&self.env).await.map_err(blocked)?;
+        let programs = Programs::find(&self.env);
+
+        let mut state = self.state.lock().await;
+        let project = self.files.current().await.map_err(fatal)?;
+        let workspace = state.workspace.take();
+        let is_new = workspace.is_none();
+        let workspace = blocking(move || {
+            let mut workspace = workspace.map_or_else(Workspace::create, Ok)?;
+            workspace.update(&project)?;
+            Ok(workspace)
+        })
+        .await?;
+        let session = Session { confinement, programs, limits: self.limits.clone() };
+        if is_new {
+            state.has_git = session.begin_repository(&workspace).await?;
+        }
+        let folder = workspace
+            .folder(&cwd)
+            .map_err(|why| blocked(format!("cwd {:?} {why}", args.cwd.as_deref().unwrap_or_default())));
+        let (workspace, result) = match folder {
+            Err(refusal) => (workspace, Err(refusal)),
+            Ok(folder) => {
+                let is_git = state.has_git && !state.git_explained && commands.iter().any(|c| c[0] == "git");
+                let result = session.run_all(&workspace, &commands, &folder).await;
+                let (workspace, changed) = self.bring_back(workspace, at).await?;
+                let add = |mut text: String| {
+                    for line in changed.iter().map(String::as_str).chain(is_git.then_some(GIT_NOTE)) {
+                        text.push_str("\n\n");
+                        text.push_str(line);
+                    }
+                    text
+                };
+                state.git_explained |= is_git;
+                let result = match result {
+                    Ok(text) => Ok(add(text)),
+                    Err(ToolError::Text(text)) => Err(ToolError::Text(add(text))),
+                    Err(fatal) => Err(fatal),
+                };
+                (workspace, result)
+            }
+        };
+        state.workspace = Some(workspace);
+        result
+    }
+
+    /// Writes what was changed back into the store; the line that says so.
+    async fn bring_back(
+        &self,
+        workspace: Workspace,
+        at: f64,
+    ) -> Result<(Workspace, Option<String>), ToolError> {
+        let allow = self.env.get(MASS_DELETION_VARIABLE) == Some("1");
+        let (mut workspace, changes) = blocking(move || {
+            let changes = workspace.changes(allow)?;
+            Ok((workspace, changes))
+        })
+        .await?;
+        let mut summary = Summary::new(&changes);
+        for batch in batches(&changes.files) {
+            let applied = match self.files.apply(batch).await {
+                Ok(applied) => applied,
+                Err(FileError::Refused(why)) => {
+                    summary.skipped.extend(batch.iter().map(|change| (change.path.clone(), why.clone())));
+                    continue;
+                }
+                Err(error) => return Err(fatal(error)),
+            };
+            workspace.settle(batch, &applied);
+            for (change, told) in batch.iter().zip(&applied.outcomes) {
+                summary.count(change, told.outcome, told.reason.as_deref());
+                if told.outcome == Outcome::Applied {
+                    self.note(change, at).await;
+                }
+            }
+        }
+        Ok((workspace, summary.line()))
+    }
+
+    async fn note(&self, FileChange { path, content, .. }: &FileChange, at: f64) {
+        match content {
+            Some(content) => {
+                let preview = cap::preview(content, PREVIEW_UNITS);
+                self.files.note(&format!("Wrote {path}"), path, Some(&preview), at).await;
+            }
+            None => self.files.note(&format!("Deleted {path}"), path, None, at).await,
+        }
+    }
+}
+
+/// What runs the commands of one call.
+struct Session {
+    confinement: Arc<Confinement>,
+    programs: Programs,
+    limits: Limits,
+}
+
+impl Session {
+    /// Runs the commands one after the other, each only if the one before succeeded.
+    async fn run_all(
+        &self,
+        workspace: &Workspace,
+        commands: &[Vec<String>],
+        cwd: &std::path::Path,
+    ) -> Result<String, ToolError> {
+        let begin = Instant::now();
+        let mut transcript = Transcript::default();
+        let mut ended = Ended::Exited { code: 0 };
+        for command in commands {
+            // All commands of a chain share what one may use.
+            let used = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let (out, err) = transcript.bytes();
+            let limits = Limits {
+                wall_ms: self.limits.wall_ms.saturating_sub(used),
+                stream_bytes: self.limits.stream_bytes.saturating_sub(out.max(err)),
+                total_bytes: self.limits.total_bytes.saturating_sub(out + err),
+                ..self.limits.clone()
+            };
+            if limits.wall_ms == 0 {
+                ended = Ended::Stopped { limit: Limit::Time };
+                break;
+            }
+            let Some(program) = self.programs.resolve(&command[0], cwd, workspace.root()) else {
+                let printed = transcript.text(self.limits.stream_bytes);
+                let before = if printed.is_empty() { printed } else { format!("{printed}\n\n") };
+                return Err(ToolError::Text(format!(
+                    "{before}Command blocked: {} is not installed here",
+                    command[0]
+                )));
+            };
+            let request = self.request(workspace, program, command, cwd.to_owned(), limits);
+            let output =
+                self.confinement.run(request).await.map_err(|error| ToolError::Text(error.to_string()))?;
+            transcript.push(&output);
+            ended = output.report.ended;
+            if ended != (Ended::Exited { code: 0 }) {
+                break;
+            }
+        }
+        tell(&ended, &transcript, &self.limits).map_err(ToolError::Text)
+    }
+
+    /// Makes the project a repository whose first commit is what is stored. False: git is missing,
+    /// or it does not work here; then nothing more is said of it.
+    async fn begin_repository(&self, workspace: &Workspace) -> Result<bool, ToolError> {
+        let Some(git) = self.programs.resolve("git", workspace.root(), workspace.root()) else {
+            return Ok(false);
+        };
+        for arguments in [
+            ["init", "--quiet"].as_slice(),
+            &["add", "--all"],
+            &[
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "--no-verify",
+                "--message",
+                "The project as it was stored",
+            ],
+        ] {
+            let argv: Vec<String> =
+                std::iter::once(&"git").chain(arguments).map(|&word| word.to_owned()).collect();
+            let request =
+                self.request(workspace, git.clone(), &argv, workspace.root().to_owned(), self.limits.clone());
+            let output =
+                self.confinement.run(request).await.map_err(|error| ToolError::Text(error.to_string()))?;
+            if output.report.ended != (Ended::Exited { code: 0 }) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn request(
+        &self,
+        workspace: &Workspace,
+        program: PathBuf,
+        argv: &[String],
+        cwd: PathBuf,
+        limits: Limits,
+    ) -> Request {
+        Request {
+            level: self.confinement.level(),
+            program,
+            argv: argv.to_vec(),
+            env: self.programs.environment(workspace.temp()),
+            cwd,
+            workspace: workspace.root().to_owned(),
+            temp: workspace.temp().to_owned(),
+            read: self.programs.read.clone(),
+            limits,
+        }
+    }
+}
+
+/// What became of the changes of a command.
+#[derive(Default)]
+struct Summary {
+    added: usize,
+    modified: usize,
+    deleted: usize,
+    skipped: Vec<(String, String)>,
+    mass_deletion: usize,
+}
+
+impl Summary {
+    fn new(changes: &Changes) -> Self {
+        let skipped = changes.skipped.iter().map(|(path, why)| (path.clone(), (*why).to_owned()));
+        Self { skipped: skipped.collect(), mass_deletion: changes.mass_deletion, ..Self::default() }
+    }
+
+    fn count(&mut self, change: &FileChange, outcome: Outcome, reason: Option<&str>) {
+        match (outcome, &change.content, change.base) {
+            (Outcome::Applied, None, _) => self.deleted += 1,
+            (Outcome::Applied, Some(_), None) => self.added += 1,
+            (Outcome::Applied, Some(_), Some(_)) => self.modified += 1,
+            (Outcome::Conflict, ..) => {
+                self.skipped
+                    .push((change.path.clone(), "it was changed meanwhile; that version is kept".to_owned()));
+            }
+            (Outcome::Refused, ..) => {
+                let why = reason.unwrap_or("the project does not allow it");
+                self.skipped.push((change.path.clone(), why.to_owned()));
+            }
+        }
+    }
+
+    /// `Files changed: A 1, M 2, D 0 (1 skipped: a.png: it is binary)`, if there is anything to say.
+    fn line(&self) -> Option<String> {
+        /// Skipped files that are named.
+        const NAMED: usize = 10;
+        if self.added + self.modified + self.deleted + self.skipped.len() + self.mass_deletion == 0 {
+            return None;
+        }
+        let mut line = format!("Files changed: A {}, M {}, D {}", self.added, self.modified, self.deleted);
+        if !self.skipped.is_empty() {
+            let named = self.skipped.iter().take(NAMED).map(|(path, why)| format!("{path}: {why}"));
+            let more = self.skipped.len().saturating_sub(NAMED);
+            let more = (more > 0).then(|| format!("{more} more"));
+            let named = named.chain(more).collect::<Vec<_>>().join("; ");
+            line.push_str(&format!(" ({} skipped: {named})", self.skipped.len()));
+        }
+        if self.mass_deletion > 0 {
+            line.push_str(&format!(
+                "\nThe command deleted {} files, more than half of the project: the project keeps them. Delete them with deleteFile if that is meant.",
+                self.mass_deletion
+            ));
+        }
+        Some(line)
+    }
+}
+
+fn batches(changes: &[FileChange]) -> impl Iterator<Item = &[FileChange]> {
+    let mut rest = changes;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let size = |change: &FileChange| change.content.as_ref().map_or(0, String::len);
+        let fit = rest.iter().take_while(|change| {
+            bytes += size(change);
+            bytes <= BATCH_BYTES
+        });
+        let (batch, after) = rest.split_at_checked(fit.count().max(1))?;
+        rest = after;
+        Some(batch)
+    })
+}
+
+fn blocked(why: impl std::fmt::Display) -> ToolError {
+    ToolError::Text(format!("Command blocked: {why}"))
+}
+
+fn fatal(error: FileError) -> ToolError {
+    match error {
+        FileError::Refused(why) => ToolError::Text(format!("Error executing command: {why}")),
+        FileError::Store(error) => ToolError::Fatal(error),
+    }
+}
+
+/// Work on files, away from the threads that must not wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, ToolError> {
+    let failed = |why: String| ToolError::Fatal(CoreError::new(ErrorCode::ToolFatal, why));
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(failed(format!("the project's files cannot be kept on disk: {error}"))),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+impl Tool for ExecuteCommand {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: "executeCommand".to_owned(),
+            description: format!(
+                "Run a terminal command on the project's files: {}. No shell: no pipes, redirections or variables; `a && b` runs b after a succeeded. Changed files are stored. No network, {} seconds, 1 MB of output.",
+                parse::ALLOWED.join(", "),
+                self.limits.wall_ms / 1_000
+            ),
+            parameters: json!({
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "type": "object",
+                "properties": {
+                    "command": { "type": "string", "description": "The command with its arguments, e.g. `npm test`" },
+                    "cwd": { "type": "string", "description": "Folder to run it in, relative to the project root; left out: the root" },
+                },
+                "required": ["command"],
+                "additionalProperties": false,
+            }),
+        }
+    }
+
+    fn access(&self, _args: &Value) -> Access {
+        // Whoever runs programs may touch everything.
+        Access::Write(String::new())
+    }
+
+    fn needs(&self) -> Duration {
+        Duration::from_millis(self.limits.wall_ms) + AROUND
+    }
+
+    fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
+        async move { self.run(parse_args("executeCommand", args)?, at).await }.boxed()
+    }
+
+    fn recover<'a>(&'a self, _args: &'a Value, _at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
+        let text = "The outcome of this command is unknown: the run was interrupted while it was running. It was not run again. Look at the files that it should have changed, and run it again if that is safe.";
+        futures::future::ready(Err(ToolError::Text(text.to_owned()))).boxed()
+    }
+}

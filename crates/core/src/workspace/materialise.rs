@@ -1,0 +1,310 @@
+//! A project as files in a private folder, for commands that need real ones. Before a command the
+//! folder is made to be what the store has; after it, what the command changed is found ([`changes`]).
+//! Commands are hostile: what they leave behind is looked at without following a link, while none of
+//! their processes is alive.
+
+pub mod changes;
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::snapshot::Project;
+
+/// How often and how long apart a folder that is still in use is tried to be removed.
+const REMOVALS: (u32, Duration) = (20, Duration::from_millis(50));
+
+/// A project on disk. Removed with everything in it when dropped.
+#[derive(Debug)]
+pub struct Workspace {
+    base: PathBuf,
+    root: PathBuf,
+    temp: PathBuf,
+    owner: Option<u32>,
+    known: BTreeMap<Arc<str>, Known>,
+    /// Files of the store that are not on disk: without text, or too much for the copy.
+    absent: BTreeMap<Arc<str>, &'static str>,
+}
+
+/// A file as the store has it and as it was written.
+#[derive(Debug, Clone)]
+struct Known {
+    text: Arc<str>,
+    updated_at: f64,
+    stamp: Stamp,
+}
+
+/// What changes when a file is changed: size and times can be forged, the change time cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    inode: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+}
+
+#[cfg(unix)]
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self {
+            size: found.size(),
+            inode: found.ino(),
+            mtime: (found.mtime(), found.mtime_nsec()),
+            ctime: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        let mtime = found.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let mtime = mtime.map_or((0, 0), |at| (at.as_secs() as i64, i64::from(at.subsec_nanos())));
+        Self { size: found.len(), inode: 0, mtime, ctime: mtime }
+    }
+}
+
+impl Workspace {
+    /// An empty project in a new private folder. Root gives it to a user that nobody else is.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn create() -> io::Result<Self> {
+        let owner = unused_user();
+        let base = new_folder(&std::env::temp_dir(), if owner.is_some() { 0o711 } else { 0o700 })?;
+        let root = base.join("project");
+        let temp = base.join("temp");
+        let workspace = Self { base, root, temp, owner, known: BTreeMap::new(), absent: BTreeMap::new() };
+        for folder in [&workspace.root, &workspace.temp] {
+            private_folder(folder, 0o700)?;
+            give(folder, owner)?;
+        }
+        Ok(workspace)
+    }
+
+    /// The project's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A private folder beside it.
+    pub fn temp(&self) -> &Path {
+        &self.temp
+    }
+
+    /// A folder of the project, or why it is none.
+    ///
+    /// # Errors
+    /// What is wrong with it, to be read behind its name.
+    pub fn folder(&self, path: &str) -> Result<PathBuf, &'static str> {
+        if path.is_empty() {
+            return Ok(self.root.clone());
+        }
+        match self.find(path) {
+            Ok(Some(found)) if found.is_dir() => Ok(self.root.join(path)),
+            Ok(Some(found)) if found.is_symlink() => Err("is a link, not a folder"),
+            Ok(Some(_)) => Err("is a file, not a folder"),
+            Ok(None) => Err("does not exist in the project"),
+            Err(_) => Err("cannot be used"),
+        }
+    }
+
+    /// Makes the folder what the store has. No command may be running.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn update(&mut self, project: &Project) -> io::Result<()> {
+        self.absent = project
+            .files()
+            .filter(|(_, file)| file.text().is_none())
+            .map(|(path, _)| (Arc::clone(path), "it is binary or too large in the project"))
+            .collect();
+        // First what is gone: a folder may stand where a file was.
+        let gone: Vec<Arc<str>> = self
+            .known
+            .keys()
+            .filter(|path| project.get(path).and_then(|f| f.text()).is_none())
+            .cloned()
+            .collect();
+        for path in gone {
+            if self.find(&path)?.is_some_and(|found| !found.is_dir()) {
+                fs::remove_file(self.root.join(&*path))?;
+            }
+            self.known.remove(&path);
+        }
+        for (path, file, text) in project.texts() {
+            let same = self.known.get(path).filter(|known| known.text == *text);
+            let stamp = match (same, self.find(path)?) {
+                (Some(known), Some(found)) if known.stamp == Stamp::of(&found) => known.stamp,
+                _ => self.write(path, text)?,
+            };
+            let known = Known { text: Arc::clone(text), updated_at: file.updated_at, stamp };
+            self.known.insert(Arc::clone(path), known);
+        }
+        Ok(())
+    }
+
+    /// What stands at a path of the project, if every folder on the way is one.
+    fn find(&self, path: &str) -> io::Result<Option<Metadata>> {
+        let mut at = self.root.clone();
+        let mut found = None;
+        for name in path.split('/') {
+            if found.is_some_and(|found: Metadata| !found.is_dir()) {
+                return Ok(None);
+            }
+            at.push(name);
+            found = match fs::symlink_metadata(&at) {
+                Ok(found) => Some(found),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(found)
+    }
+
+    /// Writes a file anew, so that no link to it is written through.
+    fn write(&self, path: &str, text: &str) -> io::Result<Stamp> {
+        let mut at = self.root.clone();
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
+            at.push(folder);
+            match fs::symlink_metadata(&at) {
+                Ok(found) if found.is_dir() => continue,
+                Ok(_) => fs::remove_file(&at)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            private_folder(&at, 0o755)?;
+            give(&at, self.owner)?;
+        }
+        at.push(name);
+        match fs::symlink_metadata(&at) {
+            Ok(found) if found.is_dir() => fs::remove_dir_all(&at)?,
+            Ok(_) => fs::remove_file(&at)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let mut file = new_file(&at, text.starts_with("#!"))?;
+        file.write_all(text.as_bytes())?;
+        give_file(&file, self.owner)?;
+        Ok(Stamp::of(&file.metadata()?))
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        let base = std::mem::take(&mut self.base);
+        let remove = move || {
+            for _ in 0..REMOVALS.0 {
+                match fs::remove_dir_all(&base) {
+                    Ok(()) => return,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                    // A command that was just told to end may still be writing.
+                    Err(_) => std::thread::sleep(REMOVALS.1),
+                }
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+fn new_folder(parent: &Path, mode: u32) -> io::Result<PathBuf> {
+    loop {
+        let path = parent.join(format!("polaris-{:016x}", random()));
+        match private_folder(&path, mode) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => return other.map(|()| path),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn private_folder(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    DirBuilder::new().mode(mode).create(path)
+}
+
+#[cfg(unix)]
+fn new_file(path: &Path, executable: bool) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mode = if executable { 0o755 } else { 0o644 };
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
+
+#[cfg(unix)]
+fn give(path: &Path, owner: Option<u32>) -> io::Result<()> {
+    owner.map_or(Ok(()), |owner| std::os::unix::fs::lchown(path, Some(owner), Some(owner)))
+}
+
+#[cfg(unix)]
+fn give_file(file: &File, owner: Option<u32>) -> io::Result<()> {
+    owner.map_or(Ok(()), |owner| std::os::unix::fs::fchown(file, Some(owner), Some(owner)))
+}
+
+/// For root: a user id that no account and no other workspace has. Commands of two projects must
+/// not be able to touch each other.
+#[cfg(unix)]
+fn unused_user() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    /// Above what distributions give to accounts, containers and systemd's dynamic users.
+    const FIRST: u32 = 0x7000_0000;
+    const COUNT: u32 = 0x0100_0000;
+    /// `nobody`, the one other user that exists where user ids are few (rootless containers).
+    const NOBODY: u32 = 65_534;
+    // The owner of this process, without a system call of our own.
+    let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if !root {
+        return None;
+    }
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let exists = |user: u32| {
+        map.lines().any(|line| {
+            let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+            let (Some(Ok(first)), _, Some(Ok(count))) = (numbers.next(), numbers.next(), numbers.next())
+            else {
+                return false;
+            };
+            (first..first.saturating_add(count)).contains(&u64::from(user))
+        })
+    };
+    let user = FIRST + (random() % u64::from(COUNT)) as u32;
+    Some(if exists(user) { user } else { NOBODY })
+}
+
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::*;
+    pub(super) fn private_folder(path: &Path, _mode: u32) -> io::Result<()> {
+        DirBuilder::new().create(path)
+    }
+    pub(super) fn new_file(path: &Path, _executable: bool) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).open(path)
+    }
+    pub(super) fn give(_path: &Path, _owner: Option<u32>) -> io::Result<()> {
+        Ok(())
+    }
+    pub(super) fn give_file(_file: &File, _owner: Option<u32>) -> io::Result<()> {
+        Ok(())
+    }
+    pub(super) fn unused_user() -> Option<u32> {
+        None
+    }
+}
+#[cfg(not(unix))]
+use elsewhere::{give, give_file, new_file, private_folder, unused_user};
+
+#[cfg(test)]
+#[path = "materialise/tests.rs"]
+mod tests;
