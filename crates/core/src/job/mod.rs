@@ -19,6 +19,7 @@ use ts_rs::TS;
 
 use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
+use crate::code::server::LanguageServer;
 use crate::config::{Env, ModelConfig, RunOptions};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, Usage};
@@ -160,6 +161,11 @@ impl Context {
     /// What runs commands on these files within the bounds of the run.
     pub(crate) fn command(&self, files: &Arc<Snapshot>) -> ExecuteCommand {
         ExecuteCommand::new(Arc::clone(files), self.env.clone(), self.options.limits.command_ms)
+    }
+
+    /// The language server of this run; started when it is first needed.
+    pub(crate) fn language_server(&self) -> Arc<LanguageServer> {
+        Arc::new(LanguageServer::new(&self.env))
     }
 
     /// An agent with these models and tools, and the bounds and recorders of the run.

@@ -469,8 +469,7 @@ fn diagnostics(index: &Index, args: &DiagnosticsArgs, how: &str, max: usize) -> 
     });
     let total = errors.len();
     let cut = if total > MAX_RESULTS { format!(" (showing first {MAX_RESULTS})") } else { String::new() };
-    let head =
-        format!("Found {total} diagnostic(s) ({total} errors, 0 warnings, 0 other){cut} ({how}):");
+    let head = format!("Found {total} diagnostic(s) ({total} errors, 0 warnings, 0 other){cut} ({how}):");
     Ok(listed(head, lines.collect(), Vec::new(), max))
 }
 

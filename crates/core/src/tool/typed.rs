@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::language::{
-    DEFINITION_UNITS, MAX_RESULTS, REFERENCE_UNITS, Severity, none_with_severity,
-};
+use super::language::{DEFINITION_UNITS, MAX_RESULTS, REFERENCE_UNITS, Severity, none_with_severity};
 use super::project::listed;
 use crate::code::facts::{Declaration, Facts, Target};
 use crate::code::index::{Index, package_of};
@@ -145,7 +143,12 @@ fn declared_at(facts: &Facts, start: u32) -> Option<&Declaration> {
     facts.declarations.iter().find(|declared| declared.span.start == start)
 }
 
-pub(super) fn references(index: &Index, asked: &Arc<str>, found: Vec<Location>, max: usize) -> Option<String> {
+pub(super) fn references(
+    index: &Index,
+    asked: &Arc<str>,
+    found: Vec<Location>,
+    max: usize,
+) -> Option<String> {
     let mut lines: HashMap<Arc<str>, Lines<'_>> = HashMap::new();
     let mut all: Vec<(bool, Arc<str>, Position, bool)> = Vec::new();
     for location in found {

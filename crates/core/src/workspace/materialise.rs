@@ -4,6 +4,7 @@
 //! their processes is alive.
 
 pub mod changes;
+pub mod follow;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};

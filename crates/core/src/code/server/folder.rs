@@ -51,8 +51,7 @@ pub(super) fn leads_out(index: &Index) -> Option<Arc<str>> {
         let is_out = match &file.code {
             // A comment may name a file too.
             Some(code) => {
-                file.text.contains("<reference")
-                    && file.text.lines().any(|line| names_outside(folder, line))
+                file.text.contains("<reference") && file.text.lines().any(|line| names_outside(folder, line))
                     || code.facts.imports.iter().any(|import| is_outside(folder, &import.source))
             }
             None if path.ends_with(".json") => match parse(&file.text) {
@@ -85,9 +84,9 @@ fn config_leads_out(folder: &str, config: &Value) -> bool {
         || ["baseUrl", "typeRoots", "rootDir", "rootDirs", "types", "outDir", "declarationDir", "mapRoot"]
             .iter()
             .any(|name| out(&options[*name]))
-        || paths.into_iter().any(|(_, targets)| {
-            strings(targets).iter().any(|path| join(base, path).is_none())
-        })
+        || paths
+            .into_iter()
+            .any(|(_, targets)| strings(targets).iter().any(|path| join(base, path).is_none()))
 }
 
 /// All texts in a value, however deep.
@@ -106,7 +105,8 @@ fn is_outside(folder: &str, source: &str) -> bool {
         return join(folder, source).is_none();
     }
     // Bundlers serve `/logo.svg` from the project: only what exists here can be read.
-    let starts = |path: &Path| path.parent().filter(|parent| parent.parent().is_some()).is_some_and(Path::exists);
+    let starts =
+        |path: &Path| path.parent().filter(|parent| parent.parent().is_some()).is_some_and(Path::exists);
     let path = Path::new(source);
     path.is_absolute() && (path.exists() || starts(path)) || source.starts_with("file:")
 }

@@ -78,7 +78,8 @@ mod tests {
     use super::*;
 
     fn left_of(groups: &str, files: &[(&str, &str)]) -> Option<u64> {
-        let files: BTreeMap<&Path, &str> = files.iter().map(|(path, text)| (Path::new(*path), *text)).collect();
+        let files: BTreeMap<&Path, &str> =
+            files.iter().map(|(path, text)| (Path::new(*path), *text)).collect();
         group_left(groups, "/g", &|path| files.get(path).map(|text| (*text).to_owned()))
     }
 

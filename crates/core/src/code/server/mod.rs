@@ -9,7 +9,7 @@ mod session;
 mod wire;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -158,6 +158,7 @@ pub struct LanguageServer {
 struct Driver {
     asks: mpsc::UnboundedSender<Ask>,
     is_warm: Arc<AtomicBool>,
+    pid: Arc<AtomicU32>,
     task: JoinHandle<()>,
 }
 
@@ -187,7 +188,12 @@ impl LanguageServer {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn ask(&self, index: &Arc<Index>, path: &Arc<str>, question: Question) -> Result<Answer, Silence> {
+    pub async fn ask(
+        &self,
+        index: &Arc<Index>,
+        path: &Arc<str>,
+        question: Question,
+    ) -> Result<Answer, Silence> {
         let Some(program) = &self.program else { return Err(Silence::Absent) };
         // It dies of anything else.
         if !is_code(path) {
@@ -208,10 +214,10 @@ impl LanguageServer {
         }
     }
 
-    /// The server's process, while it runs; for tests.
-    #[cfg(test)]
-    pub(crate) fn is_started(&self) -> bool {
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// The process that was started last.
+    pub fn pid(&self) -> Option<u32> {
+        let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        driver.as_ref().map(|driver| driver.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
     }
 }
 
@@ -219,9 +225,19 @@ impl Driver {
     fn start(program: PathBuf, env: Env) -> Self {
         let (asks, mut asked) = mpsc::unbounded_channel::<Ask>();
         let is_warm = Arc::new(AtomicBool::new(false));
-        let warm = Arc::clone(&is_warm);
+        let pid = Arc::new(AtomicU32::new(0));
+        let (warm, told) = (Arc::clone(&is_warm), Arc::clone(&pid));
         let task = tokio::spawn(async move {
-            let mut desk = Desk { program, env, copy: None, session: None, deaths: 0, given_up: None, permit: None };
+            let mut desk = Desk {
+                program,
+                env,
+                copy: None,
+                session: None,
+                deaths: 0,
+                given_up: None,
+                permit: None,
+                pid: told,
+            };
             while let Some(ask) = asked.recv().await {
                 // Who asked first may be gone: what it wanted makes the server warm all the same.
                 if ask.reply.is_closed() && warm.load(Ordering::Relaxed) {
@@ -232,7 +248,7 @@ impl Driver {
                 let _ = ask.reply.send(answer);
             }
         });
-        Self { asks, is_warm, task }
+        Self { asks, is_warm, pid, task }
     }
 }
 
@@ -251,6 +267,7 @@ struct Desk {
     permit: Option<SemaphorePermit<'static>>,
     program: PathBuf,
     env: Env,
+    pid: Arc<AtomicU32>,
     deaths: u32,
     given_up: Option<Silence>,
 }
@@ -318,7 +335,7 @@ impl Desk {
         if let Some(copy) = self.copy.as_ref().filter(|copy| Arc::ptr_eq(&copy.of, index)) {
             return copy.outside.clone().map_or(Ok(Vec::new()), |file| Err(Silence::Outside(file)));
         }
-        let confined = Confinement::find(&self.env).await.is_ok_and(|found| found.confines());
+        let confined = Confinement::find(&self.env).await.is_ok_and(|found| found.confines_reading());
         let (copy, index) = (self.copy.take(), Arc::clone(index));
         let updated = tokio::task::spawn_blocking(move || {
             let (mut folder, root) = match copy {
@@ -346,7 +363,7 @@ impl Desk {
         let Some(copy) = &self.copy else { return Err(Silence::Failed) };
         let root = Url::from_file_path(&copy.root).map_err(|()| Silence::Failed)?;
         let mut command = match Confinement::find(&self.env).await {
-            Ok(confinement) if confinement.confines() => confinement.server(&self.program, copy.folder.root()),
+            Ok(found) if found.confines_reading() => found.reader(&self.program, &copy.root),
             _ => Command::new(&self.program),
         };
         command
@@ -365,6 +382,7 @@ impl Desk {
         let session = Session::start(command, root.as_str(), START).await;
         match session {
             Ok(session) => {
+                self.pid.store(session.pid().unwrap_or_default(), Ordering::Relaxed);
                 self.session = Some(session);
                 Ok(())
             }

@@ -79,7 +79,10 @@ impl Session {
                 "textDocument": { "hover": { "contentFormat": ["plaintext"] } },
             },
         });
-        session.request("initialize", begin, time).await.map_err(|_| io::Error::other("it does not begin"))?;
+        session
+            .request("initialize", begin, time)
+            .await
+            .map_err(|_| io::Error::other("it does not begin"))?;
         session.notify("initialized", json!({}));
         Ok(session)
     }
@@ -94,7 +97,12 @@ impl Session {
         let _ = self.send.send(json!({ "jsonrpc": "2.0", "method": method, "params": params }));
     }
 
-    pub(super) async fn request(&mut self, method: &str, params: Value, time: Duration) -> Result<Value, Failed> {
+    pub(super) async fn request(
+        &mut self,
+        method: &str,
+        params: Value,
+        time: Duration,
+    ) -> Result<Value, Failed> {
         self.last += 1;
         let id = self.last;
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });

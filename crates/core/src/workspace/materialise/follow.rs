@@ -22,10 +22,7 @@ impl Workspace {
     ///
     /// # Errors
     /// The file system's. What is in the folder then is brought in order by the next call.
-    pub fn follow(
-        &mut self,
-        files: &BTreeMap<Arc<str>, Arc<str>>,
-    ) -> io::Result<Vec<(Arc<str>, Changed)>> {
+    pub fn follow(&mut self, files: &BTreeMap<Arc<str>, Arc<str>>) -> io::Result<Vec<(Arc<str>, Changed)>> {
         let mut changes = Vec::new();
         // First what is gone: a folder may stand where a file was, and the other way round.
         let gone: Vec<Arc<str>> =
