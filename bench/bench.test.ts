@@ -22,6 +22,7 @@ const TINY: Sizes = {
   requests: 2,
   storeSeconds: 0.5,
   longAnswer: 0,
+  pageTokens: 400,
 };
 
 const STAND_INS: Partial<Record<ClientName, ClientName>> = {

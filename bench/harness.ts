@@ -88,7 +88,7 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
     command: string,
     args: string[],
     stdin: "pipe" | "ignore",
-    more: NodeJS.ProcessEnv = {},
+    more: Readonly<Record<string, string>> = {},
   ) => {
     const child = spawn(command, args, {
       env: { ...env, ...more },

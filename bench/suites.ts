@@ -2,6 +2,7 @@
 // them; how a measurement is made is not known here.
 
 import type { Harness, Plan, Sample } from "./harness.ts";
+import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
 import { slowStore } from "./slow-store.ts";
 
@@ -23,6 +24,8 @@ export interface Sizes {
   storeSeconds: number;
   /** Deltas of the longest answer into a slow store; 0: none. */
   longAnswer: number;
+  /** Tokens of the long answer on a page. */
+  pageTokens: number;
 }
 
 export const FULL: Sizes = {
@@ -34,6 +37,7 @@ export const FULL: Sizes = {
   requests: 50,
   storeSeconds: 20,
   longAnswer: 20_000,
+  pageTokens: 20_000,
 };
 
 export const QUICK: Sizes = {
@@ -45,6 +49,7 @@ export const QUICK: Sizes = {
   requests: 20,
   storeSeconds: 10,
   longAnswer: 0,
+  pageTokens: 5_000,
 };
 
 /** Measures `plans` in `runs` rounds, in a new order in each. */
@@ -295,4 +300,5 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   loop,
   ttft,
   "slow-store": slowStore,
+  page,
 };

@@ -92,9 +92,9 @@ const HARMLESS = new Set(["SSH_AUTH_SOCK", "DISABLE_AUTH"]);
 /** The environment for a child: the machine's own settings, no product variable, nothing secret. */
 export function filteredEnv(
   extra: Readonly<Record<string, string | undefined>> = {},
-  from: NodeJS.ProcessEnv = process.env,
+  from: Readonly<Record<string, string | undefined>> = process.env,
 ): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = {};
+  const env: Record<string, string | undefined> = {};
   for (const [name, value] of Object.entries(from)) {
     if (value === undefined || TEST_RUNNER_VARIABLES.test(name)) continue;
     if (PRODUCT_VARIABLES.test(name)) continue;
@@ -105,7 +105,8 @@ export function filteredEnv(
     if (value === undefined) delete env[name];
     else env[name] = value;
   }
-  return env;
+  // Next.js declares NODE_ENV as always set; it need not be.
+  return env as NodeJS.ProcessEnv;
 }
 
 /** Reads `--port N --state DIR --parent-stdin` and a service's own flags. */

@@ -31,6 +31,8 @@ function handleSignals() {
     ["SIGHUP", 129],
   ]) {
     process.on(signal, () => {
+      // Nothing of ours runs any more, and who goes on in this process ends it in its own order.
+      if (running.size === 0 && process.listenerCount(signal) > 1) return;
       const now = Date.now();
       if (first !== undefined && now - first < SAME_SIGNAL_MS) return;
       endAll(first === undefined ? signal : "SIGKILL");

@@ -1,6 +1,7 @@
 // npm test: Rust, then TypeScript beside the code, then what needs several rooms at once (alone, as
 // times are measured there). `npm test -- local/model` runs only the test files below a path.
 
+import { ensureBrowser } from "./browser.mjs";
 import { main, setup } from "./setup.mjs";
 import { findTests, runCargoTests, runNodeTests, sum, summary } from "./tests.mjs";
 
@@ -14,6 +15,8 @@ await main(async () => {
   if (places.length > 0) {
     total = await runNodeTests(findTests(places), { concurrency: 1 });
   } else {
+    // Without one, and not in CI, the browser tests count as skipped.
+    await ensureBrowser();
     total = sum(
       await runCargoTests(),
       await runNodeTests(findTests(BESIDE_THE_CODE), { concurrency: 2 }),

@@ -10,19 +10,23 @@ import {
   fileType,
   finalStatus,
   finishedTurn,
+  generationStatus,
   importStatus,
   messageFields,
   messageRole,
   messageStatus,
+  projectFields,
   runGuard,
   storedToolCall,
 } from "./model/fields";
 import { applyChanges } from "./model/file-changes";
 import * as files from "./model/files";
-import { findConversation, findMessage } from "./model/lookup";
+import * as generation from "./model/generation";
+import { findConversation, findMessage, requireProject } from "./model/lookup";
 import * as messages from "./model/messages";
 import * as projectFiles from "./model/project-files";
 import * as projects from "./model/projects";
+import * as sending from "./model/sending";
 import { serverMutation, serverQuery } from "./model/server";
 
 const message = documentOf("messages", messageFields);
@@ -80,7 +84,50 @@ export const updateProjectExportStatus = serverMutation({
   },
 });
 
+/** The owner's project, or null: missing and foreign alike. */
+export const getOwnedProject = serverQuery({
+  args: { projectId: v.string(), ownerId: v.string() },
+  returns: v.union(documentOf("projects", projectFields), v.null()),
+  handler: async (ctx, { projectId, ownerId }) => {
+    const id = ctx.db.normalizeId("projects", projectId);
+    const project = id === null ? null : await ctx.db.get(id);
+    return project?.ownerId === ownerId ? project : null;
+  },
+});
+
 // ---- messages ----
+
+/**
+ * Stores what a person says and an empty answer to it, unless an answer of the project is under way:
+ * one transaction, so that of two at once one is refused. With `ownerId`, a foreign conversation
+ * counts as missing. With `retryOf` instead of `message`, the conversation's last answer, which
+ * failed, is asked for once more.
+ */
+export const startMessage = serverMutation({
+  args: {
+    conversationId: v.optional(v.string()),
+    message: v.optional(v.string()),
+    retryOf: v.optional(v.string()),
+    ownerId: v.optional(v.string()),
+  },
+  returns: v.object({
+    state: v.union(v.literal("started"), v.literal("busy")),
+    messageId: v.id("messages"),
+    projectId: v.id("projects"),
+  }),
+  handler: sending.startMessage,
+});
+
+/** The message of the owner's project, or null: missing and foreign alike. */
+export const getOwnedMessage = serverQuery({
+  args: { messageId: v.string(), ownerId: v.string() },
+  returns: v.union(message, v.null()),
+  handler: async (ctx, { messageId, ownerId }) => {
+    const found = await findMessage(ctx, messageId);
+    const project = found === null ? null : await ctx.db.get(found.projectId);
+    return project?.ownerId === ownerId ? found : null;
+  },
+});
 
 export const createMessage = serverMutation({
   args: {
@@ -247,6 +294,65 @@ export const appendGenerationEvent = serverMutation({
   },
 });
 
+/** What the generation was asked to be, how it stands, and its run once that is known. */
+export const getGeneration = serverQuery({
+  args: { projectId: v.string() },
+  returns: v.object({
+    status: generationStatus,
+    generationId: v.optional(v.string()),
+    plan: v.optional(v.string()),
+    description: v.optional(v.string()),
+    runId: v.optional(v.string()),
+    /** When the log's last line was written. */
+    updatedAt: v.optional(v.number()),
+  }),
+  handler: async (ctx, args) =>
+    await generation.stateOf(ctx, (await requireProject(ctx, args.projectId))._id),
+});
+
+/** Queues a project's generation once more; null: it began without one. */
+export const queueGenerationAgain = serverMutation({
+  args: { projectId: v.string() },
+  returns: v.union(
+    v.object({
+      generationId: v.string(),
+      plan: v.string(),
+      description: v.string(),
+      /** false: it is under way. */
+      queued: v.boolean(),
+    }),
+    v.null(),
+  ),
+  handler: async (ctx, args) =>
+    await generation.queueAgain(ctx, (await requireProject(ctx, args.projectId))._id),
+});
+
+export const recordGenerationRun = serverMutation({
+  args: { projectId: v.string(), runId: v.string() },
+  returns: v.object({ status: generationStatus }),
+  handler: async (ctx, { projectId, runId }) =>
+    await generation.recordRun(ctx, (await requireProject(ctx, projectId))._id, runId),
+});
+
+export const stopGeneration = serverMutation({
+  args: { projectId: v.string() },
+  returns: v.object({ status: generationStatus, runId: v.optional(v.string()) }),
+  handler: async (ctx, args) =>
+    await generation.stopGeneration(ctx, (await requireProject(ctx, args.projectId))._id),
+});
+
+/** For a generation that has no run which could say so itself. */
+export const endGeneration = serverMutation({
+  args: {
+    projectId: v.string(),
+    status: v.union(v.literal("failed"), v.literal("cancelled")),
+    reason: v.optional(v.string()),
+  },
+  returns: v.object({ applied: v.boolean() }),
+  handler: async (ctx, { projectId, ...end }) =>
+    await generation.endGeneration(ctx, (await requireProject(ctx, projectId))._id, end),
+});
+
 // ---- files ----
 
 /** The project's `updatedAt` before and after. */
@@ -271,8 +377,8 @@ export const writeFileByPath = serverMutation({
     guard: v.optional(runGuard),
   },
   returns: fileChange,
-  handler: async (ctx, { guard, ...args }) => {
-    await messages.requireLiveRun(ctx, guard);
+  handler: async (ctx, args) => {
+    await messages.requireLiveRun(ctx, args.guard);
     return await files.writeFile(ctx, args);
   },
 });
@@ -280,8 +386,8 @@ export const writeFileByPath = serverMutation({
 export const deleteFileByPath = serverMutation({
   args: { projectId: v.string(), path: v.string(), guard: v.optional(runGuard) },
   returns: fileChange,
-  handler: async (ctx, { guard, ...args }) => {
-    await messages.requireLiveRun(ctx, guard);
+  handler: async (ctx, args) => {
+    await messages.requireLiveRun(ctx, args.guard);
     return await files.deleteFile(ctx, args);
   },
 });

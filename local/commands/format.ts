@@ -4,11 +4,7 @@ import type { TableRow } from "../stack/index.ts";
 
 /** The table that `npm start` begins with. */
 export function formatTable(rows: readonly TableRow[]): string {
-  const cells = rows.map((row) => [
-    row.service,
-    row.real ? `real (${row.variable})` : `stand-in (real with ${row.variable})`,
-    row.url,
-  ]);
+  const cells = rows.map((row) => [row.service, kindOf(row), row.url]);
   const head = ["Service", "Real or stand-in", "URL"];
   const widths = head.map((title, column) =>
     Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)),
@@ -20,6 +16,11 @@ export function formatTable(rows: readonly TableRow[]): string {
       .trimEnd();
   const rule = widths.map((width) => "─".repeat(width)).join("  ");
   return [line(head), rule, ...cells.map(line)].join("\n");
+}
+
+function kindOf({ real, variable }: TableRow): string {
+  if (!real) return `stand-in (real with ${variable})`;
+  return variable === "" ? "" : `real (${variable})`;
 }
 
 const MAX_VALUE_CHARS = 40;

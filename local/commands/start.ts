@@ -1,14 +1,17 @@
 // npm start: the whole product on this machine. What `.env.local` names is used for real, everything
 // else by its stand-in; state lives in `.polaris/`. Prints a table, then readable logs, until Ctrl-C.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { parseEnv } from "node:util";
+import { watchFile } from "node:fs";
+import { ensureBuild } from "../app/build.ts";
 import { type Part, type Stack, startStack } from "../stack/index.ts";
-import { type Settings, settingsFrom } from "../stack/services.ts";
+import { ENV_FILE, readSettings } from "./env-file.ts";
 import { formatTable } from "./format.ts";
-import { bold, codeOf, describe, dim, onInterrupt, ROOT, STATE } from "./lifecycle.ts";
+import { bold, codeOf, describe, dim, onInterrupt, STATE } from "./lifecycle.ts";
 import { findRunningStack, removeStackFile, writeStackFile } from "./stack-file.ts";
+
+const ENV_FILE_CHECK_MS = 1_000;
+/** Where Next.js is by default, too. */
+const APP_PORT = 3000;
 
 const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
   convex: "convex",
@@ -16,23 +19,38 @@ const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
   model: "model",
   sentry: "sentry",
   cli: "worker",
+  app: "app",
   stack: "polaris",
 };
-
-async function readSettings(): Promise<Settings> {
-  try {
-    return settingsFrom(parseEnv(await readFile(join(ROOT, ".env.local"), "utf8")));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw error;
-  }
-}
 
 function log(part: Part | "stack", line: string): void {
   const text = line.trimEnd();
   if (text === "") return;
   const time = new Date().toTimeString().slice(0, 8);
   process.stdout.write(`${dim(`${time} ${PART_NAMES[part].padEnd(8)}`)} ${text}\n`);
+}
+
+async function noteRunning({ env, seeded }: Stack): Promise<void> {
+  await writeStackFile(STATE, {
+    pid: process.pid,
+    env: { ...env },
+    ...(seeded === undefined ? {} : { seeded }),
+  });
+}
+
+/** A model key that is added, changed or removed counts at once; the rest with the next start. */
+function followSettings(stack: Stack): void {
+  let working = Promise.resolve();
+  watchFile(ENV_FILE, { interval: ENV_FILE_CHECK_MS }, () => {
+    working = working
+      .then(async () => {
+        if (!(await stack.useModel(await readSettings()))) return;
+        await noteRunning(stack);
+        const model = stack.table.find(({ service }) => service === "Model");
+        log("stack", `.env.local has changed; the model is now ${model?.url ?? "another"}`);
+      })
+      .catch((error: unknown) => log("stack", `.env.local: ${describe(error)}`));
+  });
 }
 
 async function main(): Promise<void> {
@@ -59,7 +77,16 @@ async function main(): Promise<void> {
   });
   process.on("exit", () => removeStackFile(STATE));
 
-  process.stderr.write("polaris: starting the services and the Trigger.dev CLI ...\n");
+  process.stderr.write("polaris: starting the services, the app and the Trigger.dev CLI ...\n");
+  if (settings.NEXT_PUBLIC_CONVEX_URL && !settings.NEXT_PUBLIC_STACK_PROJECT_ID) {
+    process.stderr.write(
+      "polaris: Convex is real and sign-in is not: its deployment does not believe the developer of this machine. Set NEXT_PUBLIC_STACK_PROJECT_ID too.\n",
+    );
+  }
+  const mode = process.argv.includes("--production") ? "production" : "development";
+  if (mode === "production") {
+    await ensureBuild((line) => process.stderr.write(`polaris: ${line}\n`));
+  }
   const pace = Number(process.env.POLARIS_MODEL_PACE || Number.NaN);
   stack = await startStack({
     state: STATE,
@@ -67,16 +94,15 @@ async function main(): Promise<void> {
     supervise: true,
     log,
     signal: starting.signal,
+    app: mode,
+    appPort: APP_PORT,
     ...(pace >= 0 ? { pace } : {}),
   });
-  await writeStackFile(STATE, {
-    pid: process.pid,
-    env: { ...stack.env },
-    ...(stack.seeded === undefined ? {} : { seeded: stack.seeded }),
-  });
+  await noteRunning(stack);
+  followSettings(stack);
   process.stdout.write(`\n${formatTable(stack.table)}\n\n`);
   process.stdout.write(
-    `Ready. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,
+    `Ready: ${bold(stack.app?.url ?? "")}. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,
   );
 }
 

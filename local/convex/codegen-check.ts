@@ -38,7 +38,7 @@ export async function generate(functions = FUNCTIONS): Promise<Map<string, strin
     await run(process.execPath, [cli, "codegen", "--system-udfs", "--typecheck", "disable"], {
       cwd: project,
       // Nothing of a real deployment's settings may reach the CLI here.
-      env: { PATH: process.env.PATH, HOME: project },
+      env: { PATH: process.env.PATH, HOME: project, NODE_ENV: "development" },
     });
     return await readFolder(join(project, "convex/_generated"));
   } finally {

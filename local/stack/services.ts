@@ -62,6 +62,32 @@ export const DESCRIPTIONS: Readonly<Record<ServiceName, Description>> = {
   },
 };
 
+/** Services of the app alone, which have no process of their own. */
+export const APP_SERVICES = [
+  {
+    title: "Sign-in",
+    variable: "NEXT_PUBLIC_STACK_PROJECT_ID",
+    passes: /^(NEXT_PUBLIC_)?STACK_\w+$/,
+    standIn: "the developer of this machine",
+    url: (settings: Settings) => settings.STACK_API_URL ?? "https://api.stack-auth.com",
+  },
+  {
+    title: "Billing",
+    variable: "AUTUMN_SECRET_KEY",
+    passes: /^AUTUMN_\w+$/,
+    standIn: "no limits",
+    url: (settings: Settings) => settings.AUTUMN_API_URL ?? "https://api.useautumn.com/v1",
+  },
+] as const;
+
+/** What the app gets beside the variables of the services: sign-in, billing, its own address. */
+export function appSettings(settings: Settings): Settings {
+  const passes = [...APP_SERVICES.map((service) => service.passes), /^NEXT_PUBLIC_APP_URL$/];
+  return Object.fromEntries(
+    Object.entries(settings).filter(([name]) => passes.some((pattern) => pattern.test(name))),
+  );
+}
+
 /** The real service that the settings name, or undefined for the stand-in. */
 export function realService(name: ServiceName, settings: Settings): RealService | undefined {
   const description = DESCRIPTIONS[name];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -36,6 +36,32 @@ describe("the stack", () => {
       await second.close();
     }
     await assert.rejects(fetch(env.CONVEX_URL ?? ""), "nothing listens any more");
+  });
+
+  it("turns to another model when its key is set, and back, and says so to the page", async () => {
+    const stack = await startStack({ state, cli: false, only: ["convex", "model"] });
+    const standIns = async () => {
+      const text = await readFile(stack.appEnv.POLARIS_STAND_INS_FILE ?? "", "utf8");
+      return (JSON.parse(text) as { service: string }[]).map(({ service }) => service);
+    };
+    try {
+      const { CONVEX_URL, POLARIS_PRIMARY_BASE_URL: scripted = "" } = stack.env;
+      assert.deepEqual(await standIns(), ["Convex", "Model", "Sign-in", "Billing"]);
+      const real = settingsFrom({ POLARIS_PRIMARY_BASE_URL: "http://127.0.0.1:9/v1" });
+      assert.equal(await stack.useModel(real), true);
+      assert.equal(await stack.useModel(real), false, "nothing has changed since");
+      assert.equal(stack.env.POLARIS_PRIMARY_BASE_URL, "http://127.0.0.1:9/v1");
+      assert.equal(stack.env.CONVEX_URL, CONVEX_URL);
+      assert.deepEqual(await standIns(), ["Convex", "Sign-in", "Billing"]);
+      assert.ok(stack.table.some(({ service, real }) => service === "Model" && real));
+      await assert.rejects(fetch(scripted), "the stand-in has ended");
+      assert.equal(await stack.useModel({}), true);
+      assert.equal(stack.env.POLARIS_PRIMARY_BASE_URL, scripted);
+      assert.deepEqual(await standIns(), ["Convex", "Model", "Sign-in", "Billing"]);
+      assert.ok((await fetch(scripted)).status < 500);
+    } finally {
+      await stack.close();
+    }
   });
 
   it("brings a killed service back where it was", async () => {

@@ -13,19 +13,34 @@ import type {
   FilterApi,
   FunctionReference,
 } from "convex/server";
+import type * as conversations from "../conversations.js";
+import type * as files from "../files.js";
 import type * as leases from "../leases.js";
+import type * as messages from "../messages.js";
 import type * as model_errors from "../model/errors.js";
 import type * as model_fields from "../model/fields.js";
 import type * as model_file_changes from "../model/file-changes.js";
 import type * as model_files from "../model/files.js";
+import type * as model_generation from "../model/generation.js";
+import type * as model_history from "../model/history.js";
+import type * as model_issuers from "../model/issuers.js";
 import type * as model_journal from "../model/journal.js";
 import type * as model_lookup from "../model/lookup.js";
 import type * as model_messages from "../model/messages.js";
+import type * as model_owner from "../model/owner.js";
 import type * as model_paths from "../model/paths.js";
 import type * as model_project_files from "../model/project-files.js";
 import type * as model_projects from "../model/projects.js";
+import type * as model_removal from "../model/removal.js";
+import type * as model_saves from "../model/saves.js";
+import type * as model_sending from "../model/sending.js";
 import type * as model_server from "../model/server.js";
+import type * as model_tree from "../model/tree.js";
+import type * as model_users from "../model/users.js";
+import type * as projects from "../projects.js";
+import type * as removals from "../removals.js";
 import type * as system from "../system.js";
+import type * as users from "../users.js";
 
 /**
  * A utility for referencing Convex functions in your app's API.
@@ -36,19 +51,34 @@ import type * as system from "../system.js";
  * ```
  */
 declare const fullApi: ApiFromModules<{
+  conversations: typeof conversations;
+  files: typeof files;
   leases: typeof leases;
+  messages: typeof messages;
   "model/errors": typeof model_errors;
   "model/fields": typeof model_fields;
   "model/file-changes": typeof model_file_changes;
   "model/files": typeof model_files;
+  "model/generation": typeof model_generation;
+  "model/history": typeof model_history;
+  "model/issuers": typeof model_issuers;
   "model/journal": typeof model_journal;
   "model/lookup": typeof model_lookup;
   "model/messages": typeof model_messages;
+  "model/owner": typeof model_owner;
   "model/paths": typeof model_paths;
   "model/project-files": typeof model_project_files;
   "model/projects": typeof model_projects;
+  "model/removal": typeof model_removal;
+  "model/saves": typeof model_saves;
+  "model/sending": typeof model_sending;
   "model/server": typeof model_server;
+  "model/tree": typeof model_tree;
+  "model/users": typeof model_users;
+  projects: typeof projects;
+  removals: typeof removals;
   system: typeof system;
+  users: typeof users;
 }>;
 export declare const api: FilterApi<
   typeof fullApi,

@@ -14,7 +14,19 @@ export type ErrorCode =
   | "IS_A_FOLDER"
   | "PARENT_IS_A_FILE"
   | "FILE_TOO_LARGE"
-  | "SUPERSEDED";
+  | "SUPERSEDED"
+  /** A person saved the file while the job was running. */
+  | "CHANGED_BY_USER"
+  /** No identity. */
+  | "UNAUTHORIZED"
+  | "PROJECT_LIMIT_REACHED"
+  | "INVALID_NAME"
+  | "FILE_EXISTS"
+  /** More than one call may read; the paged function reads it. */
+  | "TOO_LARGE"
+  /** Another answer of the project is under way, or this one cannot be asked for again. */
+  | "MESSAGE_IN_PROGRESS"
+  | "NOT_RETRYABLE";
 
 export function coded(code: ErrorCode, message: string) {
   return new ConvexError({ code, message });

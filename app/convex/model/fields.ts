@@ -38,6 +38,14 @@ export const eventType = v.union(
   v.literal("error"),
 );
 
+export const generationStatus = v.union(
+  v.literal("none"),
+  v.literal("running"),
+  v.literal("completed"),
+  v.literal("failed"),
+  v.literal("cancelled"),
+);
+
 export const fileType = v.union(v.literal("file"), v.literal("folder"));
 
 /** One tool call as a message stores it; `result` is absent until the tool has answered. */

@@ -110,5 +110,6 @@ async function planDelete(
   if (row.type === "folder" || row.updatedAt !== base) return { outcome: "conflict" };
   const below = await children(ctx, row.projectId, row._id);
   if (below.length > 0) return { outcome: "conflict" };
-  return async () => await deleteTree(ctx, row);
+  // The command saw this very version, whoever saved it.
+  return async () => await deleteTree(ctx, row, row.name, Number.POSITIVE_INFINITY);
 }

@@ -5,8 +5,10 @@ import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
 import { requireProject } from "./lookup";
+import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
 import { nextUpdate } from "./projects";
+import { jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
 
@@ -69,7 +71,7 @@ export async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise
 
 export async function writeFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string; content: string },
+  args: { projectId: string; path: string; content: string; guard?: Guard | undefined },
 ): Promise<Change> {
   const { folders, name } = splitFilePath(args.path);
   const project = await requireProject(ctx, args.projectId);
@@ -78,6 +80,10 @@ export async function writeFile(
   const target = pick(level, name, "file");
   if (target?.type === "folder") {
     throw coded("IS_A_FOLDER", `${[...folders, name].join("/")} is a folder`);
+  }
+  if (target !== undefined) {
+    const path = [...folders, name].join("/");
+    requireNotSavedSince(target, path, await jobBegan(ctx, project._id, args.guard));
   }
   requireFits({ projectId: project._id, name, content: args.content });
 
@@ -155,22 +161,30 @@ export function requireFits(file: { projectId: string; name: string; content: st
 
 export async function deleteFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string },
+  args: { projectId: string; path: string; guard?: Guard | undefined },
 ): Promise<Change> {
   const names = splitPath(args.path);
   const project = await requireProject(ctx, args.projectId);
   const row = await resolve(ctx, project._id, names, "file");
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
-  await deleteTree(ctx, row);
+  await deleteTree(ctx, row, names.join("/"), await jobBegan(ctx, project._id, args.guard));
   return await touch(ctx, project);
 }
 
-/** Deletes a row with everything below it, whatever the rows' types say. */
-export async function deleteTree(ctx: MutationCtx, row: FileRow): Promise<void> {
+/** Deletes a row with everything below it, whatever the rows' types say; all of it or nothing. */
+export async function deleteTree(
+  ctx: MutationCtx,
+  row: FileRow,
+  path: string,
+  began: number,
+): Promise<void> {
+  requireNotSavedSince(row, path, began);
   // The row goes first: a damaged tree with a cycle then still comes to an end.
   await ctx.db.delete(row._id);
   if (row.storageId !== undefined) await ctx.storage.delete(row.storageId);
-  for (const child of await children(ctx, row.projectId, row._id)) await deleteTree(ctx, child);
+  for (const child of await children(ctx, row.projectId, row._id)) {
+    await deleteTree(ctx, child, `${path}/${child.name}`, began);
+  }
 }
 
 export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: string }) {
@@ -188,7 +202,7 @@ export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: 
 
 type Entry = { name: string; type: FileRow["type"] };
 
-function foldersFirst(a: Entry, b: Entry): number {
+export function foldersFirst(a: Entry, b: Entry): number {
   if (a.type !== b.type) return a.type === "folder" ? -1 : 1;
   return a.name.localeCompare(b.name) || (a.name < b.name ? -1 : 1);
 }

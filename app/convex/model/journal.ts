@@ -37,6 +37,16 @@ export function journalOf(toolCalls: readonly ToolCall[] | undefined): Journal |
   return entry && "seq" in entry.args ? (entry.args as Journal) : undefined;
 }
 
+/** Why a failed message failed, where it is known. */
+export function failureOf(
+  toolCalls: readonly ToolCall[] | undefined,
+): { code: string; message: string } | undefined {
+  const entry = toolCalls?.find(isJournal);
+  return entry && "error" in entry.args
+    ? (entry.args.error as { code: string; message: string })
+    : undefined;
+}
+
 export function isJournal(call: ToolCall): boolean {
   return call.id === JOURNAL_ID && call.name === JOURNAL_NAME;
 }

@@ -8,6 +8,7 @@ import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
 import type { finalStatus, messageStatus, runGuard, storedToolCall } from "./fields";
+import { markAnswering, touchConversation } from "./history";
 import {
   begun,
   closed,
@@ -105,7 +106,7 @@ async function writeWhileProcessing(
       ? {}
       : { toolCalls }),
   });
-  if (isFinal(after)) await touchConversation(ctx, message);
+  if (isFinal(after)) await touchConversation(ctx, message.conversationId);
   return { status: after, applied: true };
 }
 
@@ -124,11 +125,6 @@ export async function requireLiveRun(ctx: QueryCtx, guard: Guard | undefined): P
   }
 }
 
-async function touchConversation(ctx: MutationCtx, message: Doc<"messages">): Promise<void> {
-  const conversation = await ctx.db.get(message.conversationId);
-  if (conversation !== null) await ctx.db.patch(conversation._id, { updatedAt: Date.now() });
-}
-
 export async function createMessage(
   ctx: MutationCtx,
   args: {
@@ -140,6 +136,10 @@ export async function createMessage(
   },
 ): Promise<Id<"messages">> {
   const conversation = await requireConversation(ctx, args.conversationId, args.projectId);
+  // Of a project that was deleted, conversations go in batches.
+  if ((await ctx.db.get(conversation.projectId)) === null) {
+    throw coded("CONVERSATION_NOT_FOUND", "Conversation not found");
+  }
   const id = await ctx.db.insert("messages", {
     conversationId: conversation._id,
     projectId: conversation.projectId,
@@ -147,9 +147,11 @@ export async function createMessage(
     content: args.content,
     ...(args.status === undefined ? {} : { status: args.status }),
   });
-  await ctx.db.patch(conversation._id, { updatedAt: Date.now() });
   if (args.role === "assistant" && args.status === "processing") {
+    await markAnswering(ctx, id);
     await ctx.scheduler.runAfter(LEASE_MS, internal.leases.check, { messageId: id });
+  } else {
+    await touchConversation(ctx, conversation._id);
   }
   return id;
 }
@@ -165,7 +167,7 @@ export async function failMessage(
     content: message.content === "" ? FAILURE_TEXT : message.content,
     toolCalls: closed(message.toolCalls ?? [], error),
   });
-  await touchConversation(ctx, message);
+  await touchConversation(ctx, message.conversationId);
 }
 
 /**
@@ -249,7 +251,8 @@ export async function messageContext(ctx: QueryCtx, messageId: string) {
   };
 }
 
-function belongsToHistory(message: Doc<"messages">): boolean {
+/** What a model sees of a conversation: not what failed, and no fixed text of ours. */
+export function belongsToHistory(message: Doc<"messages">): boolean {
   if (message.content === "") return false;
   if (message.status === "failed" || message.status === "processing") return false;
   return !(message.status === "cancelled" && message.content === CANCELLED_TEXT);

@@ -5,9 +5,12 @@ import type { MutationCtx, QueryCtx } from "../_generated/server";
 import type { exportStatus, importStatus } from "./fields";
 import { normalizeProjectId, requireProject } from "./lookup";
 
-/** No two changes of a project have one time, so that an equal time means that nothing changed. */
+/**
+ * No two changes of a project have one time, so that an equal time means that nothing changed. Whole
+ * milliseconds: a fraction says that a person saved (see `saves.ts`).
+ */
 export function nextUpdate(project: Doc<"projects">): number {
-  return Math.max(Date.now(), project.updatedAt + 1);
+  return Math.max(Date.now(), Math.floor(project.updatedAt) + 1);
 }
 
 export async function createProject(ctx: MutationCtx, args: { name: string; ownerId: string }) {

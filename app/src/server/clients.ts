@@ -4,6 +4,7 @@
 import { TriggerClient } from "@trigger.dev/sdk";
 import { ConvexHttpClient } from "convex/browser";
 import { MessageError } from "./errors.ts";
+import { variable } from "./variables.ts";
 
 /** Convex with the key that opens the server functions. */
 export interface Store {
@@ -13,15 +14,25 @@ export interface Store {
 }
 
 export function store(): Store {
-  const url =
-    variable("CONVEX_URL") ??
-    require_("NEXT_PUBLIC_CONVEX_URL", "the URL of the Convex deployment (or set CONVEX_URL)");
   const internalKey = require_(
     "POLARIS_CONVEX_INTERNAL_KEY",
     "it opens the server functions of the Convex deployment",
   );
-  const convex = new ConvexHttpClient(url, { skipConvexDeploymentUrlCheck: true, logger: false });
-  return { convex, key: { internalKey } };
+  return { convex: convexClient(), key: { internalKey } };
+}
+
+/** Convex as one of its users. */
+export function userStore(token: string): ConvexHttpClient {
+  const convex = convexClient();
+  convex.setAuth(token);
+  return convex;
+}
+
+function convexClient(): ConvexHttpClient {
+  const url =
+    variable("CONVEX_URL") ??
+    require_("NEXT_PUBLIC_CONVEX_URL", "the URL of the Convex deployment (or set CONVEX_URL)");
+  return new ConvexHttpClient(url, { skipConvexDeploymentUrlCheck: true, logger: false });
 }
 
 /** The runner of the tasks: Trigger.dev, or what TRIGGER_API_URL names. */
@@ -29,11 +40,6 @@ export function runner(): TriggerClient {
   const accessToken = require_("TRIGGER_SECRET_KEY", "it lets this server start and cancel runs");
   const baseURL = variable("TRIGGER_API_URL") ?? "https://api.trigger.dev";
   return new TriggerClient({ accessToken, baseURL });
-}
-
-function variable(name: string): string | undefined {
-  const value = process.env[name]?.trim();
-  return value === undefined || value === "" ? undefined : value;
 }
 
 function require_(name: string, purpose: string): string {

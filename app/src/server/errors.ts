@@ -1,4 +1,4 @@
-// What the server code of messages can fail with. A route turns the code into a status; the text is
+// What the server code of messages and generations can fail with. A route turns the code into a status; the text is
 // for people and carries no secret.
 
 import { ConvexError } from "convex/values";
@@ -11,22 +11,32 @@ export type MessageErrorCode =
   | "NOT_AN_ASSISTANT_MESSAGE"
   /** Another message of the project is being answered; `messageId` names it. */
   | "MESSAGE_IN_PROGRESS"
-  /** The runner did not take the task; the message `messageId` is failed. */
+  | "PROJECT_NOT_FOUND"
+  /** Only the last answer can be asked for again, when it failed. */
+  | "NOT_RETRYABLE"
+  | "INVALID_NAME"
+  | "PROJECT_LIMIT_REACHED"
+  /** The project began without a generation. */
+  | "NO_GENERATION"
+  | "GENERATION_IN_PROGRESS"
+  /** The runner did not take the task; the message `messageId`, or the generation, is failed. */
   | "TRIGGER_FAILED";
 
 export class MessageError extends Error {
   readonly code: MessageErrorCode;
   readonly messageId: string | undefined;
+  readonly projectId: string | undefined;
 
   constructor(
     code: MessageErrorCode,
     message: string,
-    options: { messageId?: string; cause?: unknown } = {},
+    options: { messageId?: string; projectId?: string; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "MessageError";
     this.code = code;
     this.messageId = options.messageId;
+    this.projectId = options.projectId;
   }
 }
 
@@ -38,6 +48,10 @@ export function known(error: unknown): unknown {
     case "CONVERSATION_NOT_FOUND":
     case "MESSAGE_NOT_FOUND":
     case "NOT_AN_ASSISTANT_MESSAGE":
+    case "PROJECT_NOT_FOUND":
+    case "NOT_RETRYABLE":
+    case "INVALID_NAME":
+    case "PROJECT_LIMIT_REACHED":
       return new MessageError(code, String(message), { cause: error });
     default:
       return error;

@@ -15,44 +15,27 @@ export { type DeadRun, type Repaired, repair } from "./repair.ts";
 
 type Status = "processing" | "completed" | "failed" | "cancelled";
 
-export interface SendOptions {
-  conversationId: string;
-  message: string;
+export type SendOptions = {
+  /** Whose conversation it must be; absent: anyone's, for commands and tests. */
+  ownerId?: string | undefined;
   /** Hears of runs that were found dead on the way, once each; for error reports. */
   onDeadRun?: ((dead: DeadRun) => void) | undefined;
-}
+} & (
+  | { conversationId: string; message: string }
+  /** Asks for the conversation's last answer, which failed, once more. */
+  | { retryOf: string }
+);
 
 /**
  * Stores the user's message and an empty answer, and starts the run that fills it.
  *
  * @throws {MessageError} `MESSAGE_IN_PROGRESS` while another answer of the project is under way.
  */
-export async function send({
-  conversationId,
-  message,
-  onDeadRun,
-}: SendOptions): Promise<{ messageId: string; runId: string }> {
+export async function send(options: SendOptions): Promise<{ messageId: string; runId: string }> {
   // Both before the first write: a missing variable must leave no message behind.
   const [data, { tasks, runs }] = [store(), runner()];
   const { convex, key } = data;
-  const conversation = await convex.query(api.system.getConversationById, {
-    ...key,
-    conversationId,
-  });
-  if (conversation === null) {
-    throw new MessageError("CONVERSATION_NOT_FOUND", `there is no conversation ${conversationId}`);
-  }
-  const { projectId } = conversation;
-  await refuseWhileProcessing(data, projectId, onDeadRun);
-
-  const message_ = { ...key, conversationId, projectId };
-  await convex.mutation(api.system.createMessage, { ...message_, role: "user", content: message });
-  const messageId = await convex.mutation(api.system.createMessage, {
-    ...message_,
-    role: "assistant",
-    content: "",
-    status: "processing",
-  });
+  const { messageId, projectId } = await start(data, options);
 
   let runId: string;
   try {
@@ -72,6 +55,7 @@ export async function send({
       messageId,
       content: FAILURE_TEXT,
       status: "failed",
+      error: { code: "TRIGGER_FAILED", message: "The job could not be started." },
     });
     throw new MessageError("TRIGGER_FAILED", "the run could not be started", {
       messageId,
@@ -89,25 +73,34 @@ export async function send({
   return { messageId, runId };
 }
 
-async function refuseWhileProcessing(
+/** A message under way is in the way only while its run lives. */
+async function start(
   { convex, key }: Store,
-  projectId: string,
-  onDeadRun: SendOptions["onDeadRun"],
-): Promise<void> {
-  const processing = () =>
-    convex.query(api.system.getProcessingMessages, { ...key, projectId }).then(([first]) => first);
-  if ((await processing()) === undefined) return;
+  { onDeadRun, ownerId, ...wanted }: SendOptions,
+): Promise<{ messageId: string; projectId: string }> {
+  const tryTo = async () => {
+    try {
+      return await convex.mutation(api.system.startMessage, {
+        ...key,
+        ...wanted,
+        ...(ownerId === undefined ? {} : { ownerId }),
+      });
+    } catch (error) {
+      throw known(error);
+    }
+  };
+  const first = await tryTo();
+  if (first.state === "started") return first;
   let cause: unknown;
-  await repair({ projectId, onDeadRun }).catch((error: unknown) => {
+  await repair({ projectId: first.projectId, onDeadRun }).catch((error: unknown) => {
     cause = error;
   });
-  const busy = await processing();
-  if (busy !== undefined) {
-    throw new MessageError("MESSAGE_IN_PROGRESS", "a message is already being processed", {
-      messageId: busy._id,
-      cause,
-    });
-  }
+  const second = await tryTo();
+  if (second.state === "started") return second;
+  throw new MessageError("MESSAGE_IN_PROGRESS", "a message is already being processed", {
+    messageId: second.messageId,
+    cause,
+  });
 }
 
 /**
@@ -119,12 +112,19 @@ async function refuseWhileProcessing(
  */
 export async function cancel({
   messageId,
+  ownerId,
 }: {
   messageId: string;
+  /** Whose message it must be; absent: anyone's, for commands and tests. */
+  ownerId?: string | undefined;
 }): Promise<{ status: Status; runCancelled: boolean }> {
   const [{ convex, key }, { runs }] = [store(), runner()];
   let runId: string | undefined;
   try {
+    if (ownerId !== undefined) {
+      const own = await convex.query(api.system.getOwnedMessage, { ...key, messageId, ownerId });
+      if (own === null) throw new MessageError("MESSAGE_NOT_FOUND", "there is no such message");
+    }
     const { status } = await convex.mutation(api.system.cancelMessage, { ...key, messageId });
     // A message that was cancelled before goes on: its run may have been out of reach then.
     if (status !== "cancelled") return { status, runCancelled: false };

@@ -1,0 +1,3 @@
+import { passwordRoute } from "../../../../http/password.ts";
+
+export const { GET, POST, PUT, PATCH, DELETE } = passwordRoute("signUp");

@@ -1,0 +1,38 @@
+// Sending a message, asking for a failed answer again, and stopping an answer.
+
+import { z } from "zod";
+import { bodyOf, boundedText } from "../../../http/body.ts";
+import { methods, signedIn } from "../../../http/route.ts";
+import { cancel, send } from "../../../server/messages.ts";
+
+/** A message and what belongs to it must fit into one document of Convex (1 MiB). */
+const MAX_MESSAGE_BYTES = 512 * 1024;
+
+const Send = z.union(
+  [
+    z.strictObject({
+      conversationId: z.string(),
+      message: boundedText(MAX_MESSAGE_BYTES, "A message"),
+    }),
+    z.strictObject({ retryOf: z.string() }),
+  ],
+  { error: "Expected { conversationId, message } or { retryOf }." },
+);
+const Cancel = z.object({ messageId: z.string() });
+
+export const { GET, POST, PUT, PATCH, DELETE } = methods({
+  POST: signedIn(async (request, { userId: ownerId }) => {
+    const wanted = await bodyOf(request, Send);
+    const { messageId, runId } = await send({ ...wanted, ownerId, onDeadRun: reportDeadRun });
+    return { success: true, runId, messageId };
+  }),
+  DELETE: signedIn(async (request, { userId: ownerId }) => {
+    const { messageId } = await bodyOf(request, Cancel);
+    const { status } = await cancel({ messageId, ownerId });
+    return { success: true, status };
+  }),
+});
+
+function reportDeadRun(dead: { messageId: string; runId: string | undefined; runStatus: string }) {
+  console.error("A run ended without a report of its own:", dead);
+}

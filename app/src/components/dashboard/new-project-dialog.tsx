@@ -1,0 +1,38 @@
+"use client";
+// An empty project; its files come from the person or from the conversation.
+
+import { useMutation } from "convex/react";
+import { useRouter } from "next/navigation";
+import { api } from "../../../convex/_generated/api.js";
+import { Modal } from "../ui/modal.tsx";
+import { NameForm } from "./name-form.tsx";
+
+export function NewProjectDialog({
+  open,
+  onOpenChange,
+}: {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+}) {
+  const create = useMutation(api.projects.create);
+  const router = useRouter();
+  return (
+    <Modal
+      open={open}
+      onOpenChange={onOpenChange}
+      title="New project"
+      description="It begins empty. Add files yourself, or ask for them in its conversation."
+    >
+      <NameForm
+        label="Name"
+        action="Create project"
+        onCancel={() => onOpenChange(false)}
+        onName={async (name) => {
+          const id = await create({ name });
+          onOpenChange(false);
+          router.push(`/projects/${id}`);
+        }}
+      />
+    </Modal>
+  );
+}

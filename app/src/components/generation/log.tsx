@@ -1,0 +1,105 @@
+"use client";
+// The log of a project's generation, live and after a reload: what happened, in order, with previews
+// of the files, and how it ended.
+
+import { useQuery } from "convex/react";
+import { RotateCcw, ScrollText } from "lucide-react";
+import type { ReactNode } from "react";
+import { api } from "../../../convex/_generated/api.js";
+import { useStickToBottom } from "../conversation/use-stick-to-bottom.ts";
+import { Button } from "../ui/button.tsx";
+import { Empty } from "../ui/empty.tsx";
+import { Notice } from "../ui/notice.tsx";
+import { LogRow } from "./log-row.tsx";
+import { progressOf } from "./log-words.ts";
+import { StepList } from "./step-list.tsx";
+import type { Generation } from "./use-generation.ts";
+
+/** A generation of nine steps writes about a hundred lines. */
+const SHOWN_LINES = 500;
+
+export function GenerationLog({
+  projectId,
+  generation,
+  problem,
+  beginning,
+  onAgain,
+}: {
+  projectId: string;
+  generation: Generation | undefined;
+  problem: string | undefined;
+  beginning: boolean;
+  onAgain: () => void;
+}) {
+  const events = useQuery(api.projects.getGenerationEvents, { projectId, limit: SHOWN_LINES });
+  const { scroller, content } = useStickToBottom();
+  return (
+    <section aria-label="Generation log" className="flex h-full min-h-0 flex-col bg-canvas">
+      {problem !== undefined && <Notice tone="danger" title={problem} className="m-4 mb-0" />}
+      <div
+        ref={scroller}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+        tabIndex={0}
+        role="log"
+        aria-live="off"
+        aria-label="Generation log lines"
+        className="thin-scroll min-h-0 flex-1 overflow-y-auto outline-none focus-visible:ring-2 focus-visible:ring-accent/40 focus-visible:ring-inset"
+      >
+        <div ref={content} className="mx-auto max-w-3xl px-4 py-5">
+          {events?.length === 0 && (
+            <Empty icon={ScrollText} title="Nothing was generated here">
+              This project was made by hand. A project that is generated tells here, step by step,
+              what it does.
+            </Empty>
+          )}
+          {events !== undefined && events.length > 0 && generation !== undefined && (
+            <>
+              {generation.status !== "none" && (
+                <StepList status={generation.status} progress={progressOf(events)} />
+              )}
+              <ol className="mt-5">
+                {events.map((event) => (
+                  <LogRow key={event._id} event={event} />
+                ))}
+              </ol>
+              <End generation={generation} beginning={beginning} onAgain={onAgain} />
+            </>
+          )}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function End({
+  generation: { status, label },
+  beginning,
+  onAgain,
+}: {
+  generation: Generation;
+  beginning: boolean;
+  onAgain: () => void;
+}): ReactNode {
+  if (status !== "failed" && status !== "cancelled") return null;
+  const failed = status === "failed";
+  return (
+    <Notice
+      tone={failed ? "danger" : "info"}
+      alert={false}
+      title={failed ? sentence(label) : "The generation was cancelled."}
+      className="mt-4"
+      actions={
+        <Button size="sm" busy={beginning} onClick={onAgain}>
+          {!beginning && <RotateCcw aria-hidden className="size-3.5" />}
+          Go on from here
+        </Button>
+      }
+    >
+      The files that were written are kept. The steps that were finished are not done again.
+    </Notice>
+  );
+}
+
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
