@@ -24,6 +24,7 @@ async function buildPrograms() {
   const begun = Date.now();
   // Cargo says itself what it compiles; when all is fresh it says nothing that matters.
   const args = ["build", "--release", "--package", "polaris-node", "--package", "polaris-bench"];
+  args.push("--package", "polaris-sandbox");
   if (!existsSync(ADDON)) {
     say("building the release addon and the bench programs (cargo): they have not been built here");
   }

@@ -2,8 +2,8 @@
 // a hundred hold one real type error. The same for the same number of files.
 
 /** Contents by path. */
-export function project(count) {
-  const files = {
+export function project(count: number): Record<string, string> {
+  const files: Record<string, string> = {
     "package.json": JSON.stringify({ name: "generated", dependencies: {} }),
     "tsconfig.json": JSON.stringify({
       compilerOptions: {
@@ -24,14 +24,14 @@ export function project(count) {
 }
 
 /** The folder holds a hundred files. */
-export function pathOf(n, count) {
+export function pathOf(n: number, count: number): string {
   const kind = ["lib", "hooks", "server", "features"][n % 4];
   return `src/${kind}/group${Math.floor(n / 100) % Math.max(1, Math.ceil(count / 100))}/module${n}.ts`;
 }
 
-function fileOf(n, count) {
-  const lines = [];
-  const imported = [];
+function fileOf(n: number, count: number): string {
+  const lines: string[] = [];
+  const imported: number[] = [];
   for (const step of [1, 7, 31]) {
     const other = (n * 3 + step * 11 + 5) % count;
     if (other === n || imported.includes(other)) continue;
@@ -40,8 +40,19 @@ function fileOf(n, count) {
     const source = step === 7 ? `../../${path.slice(4)}` : `@/${path.slice(4)}`;
     lines.push(`import { compute${other}, type Shape${other} } from "${source}";`);
   }
-  lines.push("", `export interface Shape${n} {`, "  id: string;", "  size: number;", "  tags: string[];", "}");
-  lines.push("", `export class Store${n} {`, `  private readonly items = new Map<string, Shape${n}>();`);
+  lines.push(
+    "",
+    `export interface Shape${n} {`,
+    "  id: string;",
+    "  size: number;",
+    "  tags: string[];",
+    "}",
+  );
+  lines.push(
+    "",
+    `export class Store${n} {`,
+    `  private readonly items = new Map<string, Shape${n}>();`,
+  );
   lines.push(`  add(item: Shape${n}): void {`, "    this.items.set(item.id, item);", "  }");
   lines.push("  get size(): number {", "    return this.items.size;", "  }", "}", "");
   for (let f = 0; f < 8; f++) {
