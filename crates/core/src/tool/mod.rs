@@ -12,6 +12,7 @@ mod search;
 #[cfg(test)]
 mod testing;
 mod typed;
+mod untyped;
 
 use std::time::Duration;
 

@@ -1,3 +1,6 @@
+use std::path::Path;
+
+use super::desk::{library_name, what};
 use super::*;
 
 #[test]
@@ -41,4 +44,31 @@ async fn without_a_server_there_is_no_answer_and_no_error() {
         assert_eq!(answer, Err(Silence::Absent), "{path}");
         assert_eq!(server.pid(), None);
     }
+}
+
+fn with(program: &str, left: MemoryLeft) -> LanguageServer {
+    let env = [(PATH_VARIABLE, program)].into_iter().collect();
+    LanguageServer { left, ..LanguageServer::new(&env) }
+}
+
+#[tokio::test]
+async fn with_too_little_memory_it_is_not_started() {
+    let server = with("/bin/false", || Some(100 << 20));
+    for _ in 0..2 {
+        let answer = server.ask(&Arc::default(), &"a.ts".into(), Question::Diagnostics).await;
+        assert_eq!(answer, Err(Silence::Memory { needed: 112 << 20, left: 100 << 20 }));
+    }
+    assert_eq!(server.pid(), None);
+    let text = Silence::Memory { needed: 112 << 20, left: 100 << 20 }.to_string();
+    assert_eq!(text, "it needs 112 MB of memory and 100 MB are left");
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_server_is_given_up() {
+    let server = with("/bin/false", || None);
+    for _ in 0..5 {
+        let answer = server.ask(&Arc::default(), &"a.ts".into(), Question::Diagnostics).await;
+        assert!(matches!(answer, Err(Silence::Failed | Silence::Starting)), "{answer:?}");
+    }
+    assert_eq!(server.pid(), None);
 }
