@@ -2,6 +2,7 @@
 
 import type { BuildExtension } from "@trigger.dev/build";
 import { defineConfig } from "@trigger.dev/sdk";
+import { polarisAgent } from "polaris-agent/trigger";
 import { variable } from "./trigger/variables.ts";
 
 const MAX_DURATION_S = 3_600;
@@ -27,9 +28,7 @@ export default defineConfig({
   // all state of the addon belongs to a run and ends with it.
   processKeepAlive: true,
   build: {
-    // The package finds its addon, its prompts and its version beside its own files.
-    external: ["polaris-agent"],
-    extensions: [sourceMaps()],
+    extensions: [polarisAgent(), sourceMaps()],
   },
 });
 

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, extname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -78,7 +78,10 @@ const READY_TIMEOUT_MS = 60_000;
 const GRACE_MS = 5_000;
 /** A signal may come from the terminal and from a parent that passes it on. */
 const SAME_SIGNAL_MS = 300;
-const REPOSITORY = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+/** The folder of this file: as source with a loader, or compiled in the published package. */
+const HERE = dirname(fileURLToPath(import.meta.url));
+const EXTENSION = extname(fileURLToPath(import.meta.url));
+const REPOSITORY = resolve(HERE, "..");
 
 /** Names that a local process gets only when they are handed to it explicitly. */
 const PRODUCT_VARIABLES =
@@ -230,11 +233,11 @@ export async function runService<T extends Service>(
 }
 
 /**
- * Starts `local/<name>/main.ts` as its own process and waits for its ready line. The process ends
+ * Starts `<name>/main.ts`, beside this file, as its own process and waits for its ready line. The process ends
  * with ours, whatever happens to us: its standard input is a pipe that only we hold open.
  */
 export function spawnService(name: string, options: SpawnOptions = {}): Promise<SpawnedService> {
-  const main = resolve(REPOSITORY, "local", name, "main.ts");
+  const main = resolve(HERE, name, `main${EXTENSION}`);
   return spawnMain(name, main, options);
 }
 
@@ -246,7 +249,7 @@ export function spawnMain(
 ): Promise<SpawnedService> {
   const child = spawn(
     process.execPath,
-    ["--import", import.meta.resolve("tsx"), main, "--parent-stdin", ...(options.args ?? [])],
+    [...loaderOf(main), main, "--parent-stdin", ...(options.args ?? [])],
     {
       cwd: REPOSITORY,
       env: filteredEnv(options.env),
@@ -312,6 +315,10 @@ export function spawnMain(
       settle({ url: info.url, info, pid, child, exited, kill, close });
     });
   });
+}
+
+function loaderOf(main: string): string[] {
+  return main.endsWith(".ts") ? ["--import", import.meta.resolve("tsx")] : [];
 }
 
 async function endProcess(

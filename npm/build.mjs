@@ -1,6 +1,6 @@
-// Builds npm/dist from npm/src: one CommonJS file, an ES module that re-exports it (so that there is
-// one copy of the classes and of the addon, however the package is imported), and the types for both.
-// Plain Node; does nothing when npm/dist is newer than everything that it is made of. `--check` builds
+// Builds npm/dist from npm/src: per entry one CommonJS file, an ES module that re-exports it (so that
+// there is one copy of the classes and of the addon, however the package is imported), the types for
+// both, and the command line program. Plain Node; does nothing when npm/dist is newer than everything that it is made of. `--check` builds
 // nothing and fails if npm/dist is not what a build would make.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -13,13 +13,17 @@ const SOURCE = join(HERE, "src");
 const TARGET = join(HERE, "dist");
 /** The oldest Node that package.json's `engines` allows. */
 const NODE = "node20.19";
+const ENTRIES = ["index", "trigger"];
 
 /** @returns {Promise<Map<string, string>>} contents by file name */
 async function outputs() {
   const files = new Map();
-  const cjs = await bundle();
-  files.set("index.cjs", cjs);
-  files.set("index.mjs", moduleOf(namesIn(cjs)));
+  for (const entry of ENTRIES) {
+    const cjs = await bundle(`${entry}.ts`, COMMON_JS);
+    files.set(`${entry}.cjs`, cjs);
+    files.set(`${entry}.mjs`, moduleOf(entry, namesIn(entry, cjs)));
+  }
+  files.set("cli.mjs", await bundle("cli/main.ts", PROGRAM));
   for (const [name, types] of await declarations()) {
     files.set(`${name}.d.ts`, types.replaceAll(IMPORT, '$1.js"'));
     files.set(`${name}.d.cts`, types.replaceAll(IMPORT, '$1.cjs"'));
@@ -29,36 +33,42 @@ async function outputs() {
 
 const IMPORT = /(from "\.\/[\w.-]+)\.ts"/g;
 
-async function bundle() {
+const COMMON_JS = {
+  format: "cjs",
+  banner: { js: 'const __url = require("node:url").pathToFileURL(__filename).href;' },
+  define: { "import.meta.url": "__url" },
+};
+const PROGRAM = { format: "esm", banner: { js: "#!/usr/bin/env node" } };
+
+async function bundle(entry, options) {
   const { build } = await import("esbuild");
   const result = await build({
-    entryPoints: [join(SOURCE, "index.ts")],
+    entryPoints: [join(SOURCE, entry)],
     bundle: true,
     platform: "node",
-    format: "cjs",
     target: NODE,
     write: false,
     keepNames: true,
     charset: "utf8",
     legalComments: "none",
-    banner: { js: 'const __url = require("node:url").pathToFileURL(__filename).href;' },
-    define: { "import.meta.url": "__url" },
+    loader: { ".md": "text" },
+    ...options,
   });
   return result.outputFiles[0].text;
 }
 
 /** What the CommonJS file exports, asked of itself: loading it loads no addon. */
-function namesIn(code) {
+function namesIn(entry, code) {
   const module = { exports: {} };
-  const file = join(TARGET, "index.cjs");
+  const file = join(TARGET, `${entry}.cjs`);
   const load = new Function("module", "exports", "require", "__filename", "__dirname", code);
   load(module, module.exports, createRequire(pathToFileURL(file)), file, TARGET);
   return Object.keys(module.exports).sort();
 }
 
-function moduleOf(names) {
+function moduleOf(entry, names) {
   const list = names.map((name) => `  ${name},\n`).join("");
-  return `import polaris from "./index.cjs";\n\nexport const {\n${list}} = polaris;\n`;
+  return `import polaris from "./${entry}.cjs";\n\nexport const {\n${list}} = polaris;\n`;
 }
 
 /** The types of all sources. What is wrong with them is for `tsc` to say, so nothing is checked. */
@@ -101,7 +111,7 @@ function present() {
 function outdated() {
   try {
     const made = readdirSync(TARGET).map((name) => statSync(join(TARGET, name)).mtimeMs);
-    const from = readdirSync(SOURCE).map((name) => join(SOURCE, name));
+    const from = readdirSync(SOURCE, { recursive: true }).map((name) => join(SOURCE, name));
     const sources = [fileURLToPath(import.meta.url), ...from].map((file) => statSync(file).mtimeMs);
     return made.length === 0 || Math.min(...made) < Math.max(...sources);
   } catch {

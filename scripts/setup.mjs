@@ -176,16 +176,31 @@ export function staleAddon(addon = addonPath(), sources = SOURCES.map((name) => 
   return undefined;
 }
 
+function versionOfCheckout() {
+  return JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).version;
+}
+
+/** The published addon of exactly this checkout's version; another version would be refused. */
 function publishedAddon() {
   const require = createRequire(join(ROOT, "package.json"));
   for (const triple of platformTriples()) {
+    const name = `${napiConfig().packageName}-${triple}`;
     try {
-      return require.resolve(`${napiConfig().packageName}-${triple}`);
+      if (require(`${name}/package.json`).version === versionOfCheckout()) return name;
     } catch {
       // Not published for, or not installed on, this platform.
     }
   }
   return undefined;
+}
+
+/** @returns {Promise<boolean>} whether it is there now */
+async function fetchPublishedAddon() {
+  const [triple] = platformTriples();
+  const name = `${napiConfig().packageName}-${triple}@${versionOfCheckout()}`;
+  say(`cargo is not installed, fetching the published addon (${name})`);
+  const { code } = await npm("install", "--no-save", name);
+  return code === 0 && publishedAddon() !== undefined;
 }
 
 async function ensureAddon() {
@@ -197,12 +212,12 @@ async function ensureAddon() {
       say(`keeping the addon as it is, cargo is not installed (${why})`);
       return;
     }
-    if (publishedAddon() !== undefined) return;
+    if (publishedAddon() !== undefined || (await fetchPublishedAddon())) return;
     const [triple] = platformTriples();
     throw new SetupError(
       `The native addon for ${triple} is missing (${addonPath()}). Two ways on:\n` +
         "  - install Rust from https://rustup.rs and run this command again: it builds the addon, or\n" +
-        `  - npm install ${napiConfig().packageName}-${triple}   (the published addon for this platform)`,
+        `  - npm install --no-save ${napiConfig().packageName}-${triple}@${versionOfCheckout()}   (the published addon of this version)`,
     );
   }
   say(`building the addon (cargo, debug): ${why}`);

@@ -123,8 +123,14 @@ export async function runCargoTests(args = []) {
   return counts;
 }
 
-/** Variables of ours that are meant for tests: recorded streams, another addon. */
-const FOR_TESTS = new Set(["POLARIS_STREAM_CORPUS", "POLARIS_NATIVE_LIBRARY_PATH"]);
+/** Variables of ours that are meant for tests: recorded streams, another addon, packed files. */
+const FOR_TESTS = new Set([
+  "POLARIS_STREAM_CORPUS",
+  "POLARIS_NATIVE_LIBRARY_PATH",
+  "POLARIS_PACKED",
+  "POLARIS_NODES",
+  "POLARIS_REQUIRE_PORTABLE",
+]);
 const PRODUCT =
   /^(POLARIS_|TRIGGER_|CONVEX_|NEXT_PUBLIC_|SENTRY_|OPENROUTER_|CEREBRAS_|FIRECRAWL_|AUTUMN_|STACK_)/;
 

@@ -71,6 +71,44 @@ describe("the loader", () => {
     const load = () => loadNative({ env, platform: thisPlatform(), root: folder, require });
     const { message } = thrown(load);
     assert.ok(message.includes(file) && !message.includes("not found"), message);
+    assert.match(message, /is damaged or made for another machine[\s\S]*npm install --force/);
+  });
+
+  it("names another version of the platform package, and how to get the right one", () => {
+    const published = (id: string): unknown => {
+      if (id === "polaris-agent-linux-arm64-musl") return { version: () => "1.2.2" };
+      throw Object.assign(new Error("Cannot find module"), { code: "MODULE_NOT_FOUND" });
+    };
+    const { message } = thrown(() =>
+      loadNative({ env: {}, platform: MUSL, root: folder, require: published }),
+    );
+    for (const part of [
+      "package polaris-agent-linux-arm64-musl: is version 1.2.2, needed is 1.2.3",
+      "npm install --force polaris-agent@1.2.3 polaris-agent-linux-arm64-musl@1.2.3",
+      "npm run build",
+    ]) {
+      assert.ok(message.includes(part), `${part}\nis not in\n${message}`);
+    }
+  });
+
+  it("says where there is no published addon, and for what there is one", () => {
+    const platform = { platform: "freebsd", arch: "x64", node: "v22.0.0" };
+    const { message } = thrown(() => loadNative({ env: {}, platform, root: folder, require }));
+    assert.match(message, /no published addon for freebsd-x64; there are: linux-x64-gnu, /);
+    assert.ok(message.includes("npm run build") && message.includes("docker run"), message);
+    assert.ok(!message.includes("npm install"), message);
+  });
+
+  it("asks for a newer Node before it looks for anything", () => {
+    for (const node of ["v18.20.8", "v20.18.3"]) {
+      const load = () =>
+        loadNative({ env: {}, platform: { ...MUSL, node }, root: folder, require });
+      const { message } = thrown(load);
+      assert.ok(
+        message.includes(`needs Node 20.19 or newer; this is linux arm64 musl, node ${node}`),
+      );
+      assert.ok(message.includes("nvm install") && message.includes("npx"), message);
+    }
   });
 
   it("finds the published package where there is no build", () => {

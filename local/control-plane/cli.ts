@@ -34,6 +34,8 @@ export interface CliOptions {
   envFile?: string | "project";
   /** A scratch folder that serves as HOME: the CLI keeps its profile there. */
   home: string;
+  /** The folder whose installed CLI is used. Absent: the one that this file finds. */
+  cliFrom?: string;
   onLine?: (line: string) => void;
   readyTimeoutMs?: number;
   graceMs?: number;
@@ -64,13 +66,17 @@ export async function startCli(options: CliOptions): Promise<Cli> {
   const home = resolve(options.home);
   mkdirSync(home, { recursive: true });
   const newest = await newestEvent(controlPlane);
-  const child = spawn(process.execPath, [cliEntry(), "dev", ...flags(options, home)], {
-    cwd,
-    env: environment(options, home),
-    stdio: ["pipe", "pipe", "pipe"],
-    // A process group of its own: it can be ended as a whole, and Ctrl-C reaches only us.
-    detached: true,
-  });
+  const child = spawn(
+    process.execPath,
+    [cliEntry(options.cliFrom), "dev", ...flags(options, home)],
+    {
+      cwd,
+      env: environment(options, home),
+      stdio: ["pipe", "pipe", "pipe"],
+      // A process group of its own: it can be ended as a whole, and Ctrl-C reaches only us.
+      detached: true,
+    },
+  );
   const lines = readLines(child, options.onLine);
   const exited = exitOf(child);
   const { pid } = child;
@@ -129,8 +135,9 @@ export async function startCli(options: CliOptions): Promise<Cli> {
   }
 }
 
-function cliEntry(): string {
-  const manifest = createRequire(import.meta.url).resolve("trigger.dev/package.json");
+function cliEntry(from?: string): string {
+  const place = from === undefined ? import.meta.url : join(from, "package.json");
+  const manifest = createRequire(place).resolve("trigger.dev/package.json");
   const { bin } = z
     .object({ bin: z.object({ trigger: z.string() }) })
     .parse(JSON.parse(readFileSync(manifest, "utf8")));

@@ -7,6 +7,7 @@ import { fromNative, polarisError } from "./errors.ts";
 import type {
   AgentPayload,
   CancelReason,
+  DemoGeneratePayload,
   Event,
   GenerationEndPayload,
   GenerationState,
@@ -48,6 +49,7 @@ export interface JobPayloads {
   "generation-validate": GenerationValidatePayload;
   "generation-step": GenerationStepPayload;
   "generation-end": GenerationEndPayload;
+  "demo-generate": DemoGeneratePayload;
 }
 
 export interface RunRequest<J extends JobName = JobName> {

@@ -53,6 +53,18 @@ export interface LoadOptions {
 
 const BINARY = "polaris";
 const PACKAGE = "polaris-agent";
+/** As package.json's `engines`. */
+const LEAST_NODE = [20, 19] as const;
+/** The platforms that an addon is published for: the folders beside this one. */
+export const TRIPLES: readonly string[] = [
+  "linux-x64-gnu",
+  "linux-x64-musl",
+  "linux-arm64-gnu",
+  "linux-arm64-musl",
+  "darwin-x64",
+  "darwin-arm64",
+  "win32-x64-msvc",
+];
 /** Loads exactly this file instead of looking for one. */
 const PATH_VARIABLE = "POLARIS_NATIVE_LIBRARY_PATH";
 
@@ -77,18 +89,30 @@ export function native(): NativeAddon {
 /** As `native`, for any place and platform. */
 export function loadNative({ env, platform, root, require }: LoadOptions): NativeAddon {
   const version = packageVersion(root);
-  const attempts: string[] = [];
+  if (!isNodeSupported(platform.node)) throw missing(oldNode(platform, version));
+  const attempts: Attempt[] = [];
   for (const { what, id } of candidates(env, platform, root)) {
     try {
       const addon = require(id) as NativeAddon;
       const found = addon.version();
       if (found === version) return addon;
-      attempts.push(`${what}: is version ${found}, needed is ${version}`);
+      attempts.push({ what, kind: "version", text: `is version ${found}, needed is ${version}` });
     } catch (error) {
-      attempts.push(`${what}: ${reasonOf(error, id)}`);
+      attempts.push({ what, ...reasonOf(error, id) });
     }
   }
-  throw polarisError("ADDON_MISSING", explain(platform, version, attempts));
+  throw missing(explain(platform, version, attempts));
+}
+
+function missing(message: string): Error {
+  return polarisError("ADDON_MISSING", message);
+}
+
+/** What came of one candidate. */
+interface Attempt {
+  what: string;
+  kind: "absent" | "version" | "damaged" | "system";
+  text: string;
 }
 
 function candidates(env: LoadOptions["env"], platform: Platform, root: string) {
@@ -139,21 +163,59 @@ function packageVersion(root: string): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
-function reasonOf(error: unknown, id: string): string {
+function reasonOf(error: unknown, id: string): Pick<Attempt, "kind" | "text"> {
   const { code, message } = error as { code?: string; message?: string };
   const notFound = code === "MODULE_NOT_FOUND" || code === "ERR_MODULE_NOT_FOUND";
-  if (notFound && !existsSync(id)) return "not found";
-  return message?.split("\n")[0] ?? String(error);
+  if (notFound && !existsSync(id)) return { kind: "absent", text: "not found" };
+  const line = message?.split("\n")[0] ?? String(error);
+  // The dynamic linker's words for a library of this machine that is too old for the addon.
+  if (/version [`'"]?\w+_[\d.]+['"]? not found/.test(line)) return { kind: "system", text: line };
+  return { kind: "damaged", text: `is damaged or made for another machine: ${line}` };
 }
 
-function explain(platform: Platform, version: string, attempts: readonly string[]): string {
-  const { arch, libc, node } = platform;
-  const machine = [platform.platform, arch, libc].filter(Boolean).join(" ");
+function explain(platform: Platform, version: string, attempts: readonly Attempt[]): string {
+  const triple = tripleOf(platform);
+  const supported = TRIPLES.includes(triple);
+  const found = attempts.find(({ kind }) => kind !== "absent");
+  const [command, why] = !supported
+    ? ["", ""]
+    : found === undefined
+      ? [`install ${PACKAGE}@${version} --include=optional`, "optional dependencies must be on"]
+      : [`install --force ${PACKAGE}@${version} ${PACKAGE}-${triple}@${version}`, "a fresh copy"];
+  const advice = [
+    ...(supported ? [[`npm ${command}`, `the published addon; ${why}`] as const] : []),
+    ["npm run build", "in a checkout, with Rust from https://rustup.rs"] as const,
+    ...(supported
+      ? []
+      : [["docker run -it -v .:/app -w /app node:22 bash", "a supported machine"] as const]),
+  ];
+  const width = Math.max(...advice.map(([text]) => text.length));
   return [
-    `the native addon of ${PACKAGE} ${version} cannot be loaded on ${machine}, node ${node}. Looked for:`,
-    ...attempts.map((attempt) => `  - ${attempt}`),
-    "Either of these brings it:",
-    `  npm install ${PACKAGE}@${version} --include=optional   (the published addon; optional dependencies must be on)`,
-    "  npm run build                                    (in a checkout, with Rust from https://rustup.rs)",
+    `the native addon of ${PACKAGE} ${version} cannot be loaded on ${machineOf(platform)}. Looked for:`,
+    ...attempts.map(({ what, text }) => `  - ${what}: ${text}`),
+    ...(supported
+      ? []
+      : [`There is no published addon for ${triple}; there are: ${TRIPLES.join(", ")}.`]),
+    "Either of these helps:",
+    ...advice.map(([text, purpose]) => `  ${text.padEnd(width)}   (${purpose})`),
   ].join("\n");
+}
+
+function oldNode(platform: Platform, version: string): string {
+  return [
+    `${PACKAGE} ${version} needs Node ${LEAST_NODE.join(".")} or newer; this is ${machineOf(platform)}.`,
+    "Either of these helps:",
+    "  nvm install 22                       (or the same with your version manager)",
+    "  npx --package=node@22 node --version   (Node 22 for one command)",
+  ].join("\n");
+}
+
+function machineOf({ platform, arch, libc, node }: Platform): string {
+  return `${[platform, arch, libc].filter(Boolean).join(" ")}, node ${node}`;
+}
+
+function isNodeSupported(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
+  const [leastMajor, leastMinor] = LEAST_NODE;
+  return major > leastMajor || (major === leastMajor && minor >= leastMinor);
 }

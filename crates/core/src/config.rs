@@ -1,6 +1,7 @@
 //! What a run is told: variables of the environment name keys, URLs and models; options of the
 //! task file name behaviour. Both are checked here, once, before anything is sent anywhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -201,6 +202,15 @@ impl ModelConfig {
         Ok(Some(config).filter(|config| config.api_key.is_some() || is_loopback(&config.base_url)))
     }
 
+    /// What the provider is called: a name for those that are known, else the host.
+    pub fn provider(&self) -> &str {
+        match self.base_url.host_str().unwrap_or_default() {
+            "openrouter.ai" => "openrouter",
+            "api.cerebras.ai" => "cerebras",
+            host => host,
+        }
+    }
+
     /// The configuration, and the name of the variable that would hold its key.
     fn read(env: &Env, role: &RoleDefaults, options: &ModelOptions) -> Result<(Self, &'static str)> {
         let base_url = parse_url(role.base_url_var, env.get(role.base_url_var).unwrap_or(role.base_url))?;
@@ -329,11 +339,21 @@ pub struct StoreConfig {
     pub url: Url,
     /// The key that the server functions compare.
     pub internal_key: Secret,
+    /// The module of the functions that the core calls, where it is not `system`.
+    pub module: Option<String>,
     /// The way there.
     pub network: Network,
 }
 
 impl StoreConfig {
+    /// The path of one of the core's functions in this deployment.
+    pub fn path(&self, path: &'static str) -> Cow<'static, str> {
+        match (&self.module, path.strip_prefix("system:")) {
+            (Some(module), Some(name)) => Cow::Owned(format!("{module}:{name}")),
+            _ => Cow::Borrowed(path),
+        }
+    }
+
     /// The Convex deployment, from `CONVEX_URL` or `NEXT_PUBLIC_CONVEX_URL`, and its key.
     ///
     /// # Errors
@@ -354,9 +374,85 @@ impl StoreConfig {
             "POLARIS_CONVEX_INTERNAL_KEY",
             "it opens the server functions of the Convex deployment",
         )?;
-        Ok(Self { url, internal_key: Secret::new(key), network: Network::from_env(env) })
+        let module = match env.get(MODULE_VARIABLE) {
+            Some(module) if !module.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '/')) => {
+                return Err(CoreError::new(
+                    ErrorCode::ConfigInvalid,
+                    format!("{MODULE_VARIABLE} must be the path of a Convex module without its extension"),
+                ));
+            }
+            module => module.map(str::to_owned),
+        };
+        Ok(Self { url, internal_key: Secret::new(key), module, network: Network::from_env(env) })
     }
 }
+
+/// Firecrawl's service (<https://docs.firecrawl.dev/api-reference/v2-introduction>).
+pub const FIRECRAWL_URL: &str = "https://api.firecrawl.dev";
+
+/// Where pages of the web come from.
+#[derive(Debug, Clone)]
+pub struct ScrapeConfig {
+    /// The service's URL.
+    pub base_url: Url,
+    /// Its key.
+    pub api_key: Secret,
+    /// The way there.
+    pub network: Network,
+    /// Whether pages of this machine may be asked for, as tests do.
+    pub allow_loopback: bool,
+}
+
+impl ScrapeConfig {
+    /// Firecrawl, from `FIRECRAWL_API_KEY` and `FIRECRAWL_API_URL`; `None` without a key.
+    /// `POLARIS_SCRAPE_ALLOW_LOOPBACK` is the operator's word for tests.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` names the variable.
+    pub fn from_env(env: &Env) -> Result<Option<Self>> {
+        const ALLOW: &str = "POLARIS_SCRAPE_ALLOW_LOOPBACK";
+        let Some(key) = env.get("FIRECRAWL_API_KEY") else { return Ok(None) };
+        let base_url = parse_url("FIRECRAWL_API_URL", env.get("FIRECRAWL_API_URL").unwrap_or(FIRECRAWL_URL))?;
+        let allow_loopback = match env.get(ALLOW) {
+            None | Some("false" | "0") => false,
+            Some("true" | "1") => true,
+            Some(other) => {
+                let message = format!("{ALLOW} is {other:?}: use true or false");
+                return Err(CoreError::new(ErrorCode::ConfigInvalid, message));
+            }
+        };
+        let network = Network::from_env(env);
+        Ok(Some(Self { base_url, api_key: Secret::new(key), network, allow_loopback }))
+    }
+}
+
+/// Bounds of what a prompt's URLs may bring.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct ScrapeLimits {
+    /// URLs of a prompt that are asked for, the first ones. Default 5.
+    #[ts(as = "Option<u32>")]
+    pub max_urls: u32,
+    /// Time for one page, repeated tries included, ms. Default 30,000.
+    #[ts(as = "Option<u32>")]
+    pub page_ms: u32,
+    /// Bytes of one page that the model gets, its head. Default 64 KiB.
+    #[ts(as = "Option<u32>")]
+    pub max_page_bytes: u32,
+    /// Bytes of all pages that the model gets. Default 128 KiB.
+    #[ts(as = "Option<u32>")]
+    pub max_total_bytes: u32,
+}
+
+impl Default for ScrapeLimits {
+    fn default() -> Self {
+        Self { max_urls: 5, page_ms: 30_000, max_page_bytes: 64 << 10, max_total_bytes: 128 << 10 }
+    }
+}
+
+/// Names the module of the core's functions in apps that have another one called `system`.
+const MODULE_VARIABLE: &str = "POLARIS_CONVEX_MODULE";
 
 /// Parses the value of the variable `name` as an http(s) URL without credentials.
 fn parse_url(name: &str, value: &str) -> Result<Url> {
@@ -580,6 +676,28 @@ impl Attempt {
     }
 }
 
+/// A switch that is on by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Inspect(pub bool);
+
+impl Default for Inspect {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
+/// When the files of a generation's step become visible.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Commit {
+    /// Each as soon as it is written.
+    #[default]
+    Streaming,
+    /// All of a step together at its end, or none.
+    Atomic,
+}
+
 /// How a run behaves. Set in the task file; the environment names only keys, URLs and models.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -596,6 +714,15 @@ pub struct RunOptions {
     /// Bounds that replace the defaults.
     #[ts(as = "Option<Limits>")]
     pub limits: Limits,
+    /// Whether the project is inspected after each step of a generation. It only reports. Default true.
+    #[ts(as = "Option<bool>")]
+    pub inspect: Inspect,
+    /// When the files of a generation's step become visible. Default `streaming`.
+    #[ts(as = "Option<Commit>")]
+    pub commit: Commit,
+    /// Bounds of what a prompt's URLs may bring.
+    #[ts(as = "Option<ScrapeLimits>")]
+    pub scrape: ScrapeLimits,
     /// How text deltas reach JavaScript.
     #[ts(as = "Option<Deltas>")]
     pub deltas: Deltas,
@@ -684,11 +811,29 @@ mod tests {
         ];
         let config = StoreConfig::from_env(&env.into_iter().collect()).unwrap();
         assert_eq!(config.url.as_str(), "http://127.0.0.1:1/");
+        assert_eq!(config.path("system:beginMessage"), "system:beginMessage");
         let error = StoreConfig::from_env(&Env::default()).unwrap_err();
         assert!(error.message.contains("CONVEX_URL"), "{error}");
         let error =
             StoreConfig::from_env(&[("CONVEX_URL", "http://127.0.0.1:1")].into_iter().collect()).unwrap_err();
         assert!(error.message.starts_with("POLARIS_CONVEX_INTERNAL_KEY is not set"), "{error}");
+    }
+
+    #[test]
+    fn the_functions_may_stand_in_another_module() {
+        let env = |module| {
+            [
+                ("CONVEX_URL", "http://127.0.0.1:1"),
+                ("POLARIS_CONVEX_INTERNAL_KEY", "k"),
+                ("POLARIS_CONVEX_MODULE", module),
+            ]
+            .into_iter()
+            .collect::<Env>()
+        };
+        let config = StoreConfig::from_env(&env("polaris/system")).unwrap();
+        assert_eq!(config.path("system:beginMessage"), "polaris/system:beginMessage");
+        let error = StoreConfig::from_env(&env("a:b")).unwrap_err();
+        assert!(error.message.starts_with("POLARIS_CONVEX_MODULE "), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ import {
   DevDequeueResponseBody,
   DevDisconnectRequestBody,
   DevDisconnectResponseBody,
+  GetDeploySettingsResponseBody,
   GetEnvironmentVariablesResponseBody,
   GetProjectEnvResponse,
   UpsertBranchRequestBody,
@@ -79,6 +80,28 @@ export function workerRoutes(services: Services): Route[] {
         return { body: { apiKey, projectId, name: "Local", apiUrl: services.url() } };
       },
     }),
+    // `deploy --dry-run` bundles what would be deployed and asks no more than this; there is one
+    // environment here, whatever its name.
+    ...["prod", "staging", "preview"].flatMap((environment) => [
+      route(`GET /api/v1/projects/:project/${environment}`, {
+        access: "personal",
+        reply: GetProjectEnvResponse,
+        handle: ({ params }) => {
+          requireProject(params.project);
+          const { secretKey: apiKey, projectId } = keys;
+          return { body: { apiKey, projectId, name: "Local", apiUrl: services.url() } };
+        },
+      }),
+      route(`GET /api/v1/projects/:project/${environment}/deploy-settings`, {
+        access: "environment",
+        reply: GetDeploySettingsResponseBody,
+        handle: ({ params }) => {
+          requireProject(params.project);
+          // Depot's path is the one that can be rehearsed without a build server.
+          return { body: { build_path: "depot" } };
+        },
+      }),
+    ]),
     route("POST /api/v1/projects/:project/branches", {
       access: "personal",
       body: UpsertBranchRequestBody,

@@ -7,6 +7,7 @@ pub mod facts;
 pub mod glob;
 pub mod grep;
 pub mod index;
+pub mod inspect;
 pub mod lines;
 pub mod links;
 pub mod recover;

@@ -45,7 +45,7 @@ pub enum AgentMessage {
 }
 
 /// Goes nowhere: without a store, the answer and the events carry everything.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Output for Nowhere {
     fn text(&self, _delta: &str) {}

@@ -2,8 +2,10 @@
 //! it ended. Everything of a run lives in its handle: when the handle is gone, so is the run.
 
 pub mod agent;
+pub mod demo_generate;
 pub mod generate_project;
 pub mod generation_step;
+mod inspection;
 pub mod process_message;
 mod resume;
 
@@ -17,6 +19,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use ts_rs::TS;
 
+pub use self::inspection::Inspection;
 use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
 use crate::code::server::LanguageServer;
@@ -24,6 +27,7 @@ use crate::config::{Env, ModelConfig, RunOptions};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, Usage};
 use crate::model::client::{ModelClient, millis};
+use crate::scrape::LeftOut;
 use crate::telemetry::Telemetry;
 use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
@@ -79,6 +83,8 @@ pub enum JobName {
     GenerationStep,
     /// Notes in the project's log how a generation ended.
     GenerationEnd,
+    /// Answers a prompt once, with the pages that it names.
+    DemoGenerate,
 }
 
 /// How a run ended, if not by an error.
@@ -103,6 +109,18 @@ pub struct RunResult {
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<Vec<String>>,
+    /// What is wrong with the project after a generation's step, unless inspection is off.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
+    /// What the provider of that model is called, for job `demo-generate`.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// URLs of the prompt whose pages the model did not get, for job `demo-generate`.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Vec<LeftOut>>,
     /// Model turns.
     pub steps: u32,
     /// Tool calls.
@@ -128,6 +146,9 @@ impl RunResult {
             text: None,
             files: None,
             written: None,
+            inspection: None,
+            provider: None,
+            left_out: None,
             steps: answer.steps,
             tool_calls: answer.tool_calls,
             usage: answer.usage,
@@ -247,6 +268,7 @@ impl Run {
                     JobName::GenerationValidate => generation_step::validate(&context, spec.payload).await,
                     JobName::GenerationStep => generation_step::run(&context, spec.payload).await,
                     JobName::GenerationEnd => generation_step::end(&context, spec.payload).await,
+                    JobName::DemoGenerate => demo_generate::run(&context, spec.payload).await,
                 }
             };
             // A panic ends this run only, with a report; the process and its other runs go on.

@@ -109,11 +109,11 @@ impl Convex {
             args: [Args<'a, A>; 1],
         }
         let args = Args { internal_key: self.config.internal_key.reveal(), args };
-        let body =
-            serde_json::to_vec(&Body { path: function.path, format: "convex_encoded_json", args: [args] })
-                .map_err(|e| {
-                    CoreError::new(ErrorCode::Internal, "arguments could not be serialised").with_cause(&e)
-                })?;
+        let path = self.config.path(function.path);
+        let body = serde_json::to_vec(&Body { path: &path, format: "convex_encoded_json", args: [args] })
+            .map_err(|e| {
+                CoreError::new(ErrorCode::Internal, "arguments could not be serialised").with_cause(&e)
+            })?;
         let body = bytes::Bytes::from(body);
         let mut attempt = 1;
         let value = loop {

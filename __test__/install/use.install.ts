@@ -1,0 +1,204 @@
+// The packed files as a user has them: installed by name into an empty project with scripts off and no
+// Rust on the machine, on the oldest Node that is allowed and the later lines, both kinds of modules,
+// with the types.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { type ModelServer, startModelServer } from "../addon/model-server.ts";
+import {
+  bareEnv,
+  command,
+  install,
+  NODES,
+  ourRegistry,
+  type Project,
+  packed,
+  project,
+  tsc,
+} from "./packed.ts";
+import type { Registry } from "./registry.ts";
+
+const USE = `
+const run = startRun({ job: "agent", payload: { messages: [{ role: "user", content: "hello" }] } });
+const events = [];
+for await (const event of run.events()) events.push(event.type);
+const { text } = await run.result();
+let refused;
+try { await startRun({ job: "agent", payload: {} }).result(); } catch (error) { refused = error; }
+console.log(JSON.stringify({
+  node: process.versions.node.split(".")[0], text, streamed: events.includes("text"),
+  refused: [refused instanceof PolarisError, refused?.code],
+  extension: polarisAgent().externalsForTarget("dev"),
+}));
+`;
+
+const TYPES = `
+const run = startRun({ job: "agent", payload: { messages: [{ role: "user", content: "hi" }] } });
+export async function texts(): Promise<string[]> {
+  const all: string[] = [];
+  for await (const event of run.events()) if (event.type === "text") all.push(event.text);
+  return all;
+}
+export const limits: RunOptions = { limits: { maxSteps: 3 } };
+// @ts-expect-error there is no such job
+startRun({ job: "none", payload: {} });
+// @ts-expect-error a payload of another job
+startRun({ job: "process-message", payload: { messages: [] } });
+export const name: string = polarisAgent().name;
+export const code = (error: unknown) => (error instanceof PolarisError ? error.code : "");
+`;
+
+const IMPORTS = `import { PolarisError, type RunOptions, startRun } from "polaris-agent";
+import { polarisAgent } from "polaris-agent/trigger";
+`;
+
+let registry: Registry;
+let app: Project;
+let model: ModelServer;
+
+before(async () => {
+  registry = await ourRegistry();
+  app = project({ name: "app" });
+  model = await startModelServer((exchange) => exchange.text("hello ").text("🌍").finish());
+  await install(app, registry, ["polaris-agent"]);
+});
+after(async () => {
+  await model?.close();
+  await registry?.close();
+  app?.remove();
+});
+
+describe("an install by name", () => {
+  it("brings the addon of this platform and no other", () => {
+    const installed = readdirSync(join(app.path, "node_modules")).filter(
+      (name) => !name.startsWith("."),
+    );
+    assert.deepEqual(installed.sort(), ["polaris-agent", `polaris-agent-${packed.triple}`].sort());
+  });
+
+  for (const [line, node] of Object.entries(NODES)) {
+    it(`runs on Node ${line}, as CommonJS and as ES modules`, async () => {
+      assert.ok(existsSync(node), node);
+      const env = {
+        ...bareEnv(app.path, node),
+        POLARIS_PRIMARY_BASE_URL: model.url,
+        POLARIS_PRIMARY_MODEL: "scripted",
+      };
+      const names = "{ PolarisError, startRun }";
+      const files = [
+        app.write(
+          "use.cjs",
+          `const ${names} = require("polaris-agent");
+           const { polarisAgent } = require("polaris-agent/trigger");
+           (async () => {${USE}})();`,
+        ),
+        app.write(
+          "use.mjs",
+          `import ${names} from "polaris-agent";
+           import { polarisAgent } from "polaris-agent/trigger";${USE}`,
+        ),
+      ];
+      for (const file of files) {
+        const { code, stdout, output } = await command(node, [file], { cwd: app.path, env });
+        assert.equal(code, 0, output);
+        assert.deepEqual(JSON.parse(stdout), {
+          node: line,
+          text: "hello 🌍",
+          streamed: true,
+          refused: [true, "PAYLOAD_INVALID"],
+          extension: ["polaris-agent"],
+        });
+      }
+    });
+  }
+
+  it("has no Rust within reach", async () => {
+    const { code } = await command("sh", ["-c", "command -v cargo rustc"], {
+      cwd: app.path,
+      env: bareEnv(app.path),
+    });
+    assert.notEqual(code, 0);
+  });
+
+  for (const [resolution, module, file] of [
+    ["nodenext", "nodenext", "types.mts"],
+    ["nodenext", "nodenext", "types.cts"],
+    ["bundler", "esnext", "types.ts"],
+  ] as const) {
+    it(`has types for ${file} under ${resolution}`, () => {
+      app.write(file, `${IMPORTS}${TYPES}`);
+      const flags = ["--strict", "--noEmit", "--target", "es2022"];
+      const { status, stdout } = tsc(app.path, [
+        ...flags,
+        "--lib",
+        "es2023,esnext.disposable",
+        "--module",
+        module,
+        "--moduleResolution",
+        resolution,
+        file,
+      ]);
+      assert.equal(status, 0, stdout);
+    });
+  }
+
+  it("has the program", async () => {
+    const env = bareEnv(app.path);
+    const options = { cwd: app.path, env };
+    const { code, stdout } = await command("npx", ["--no", "polaris-agent", "--version"], options);
+    assert.equal(code, 0);
+    assert.match(stdout.trim(), /^\d+\.\d+\.\d+$/);
+    const unknown = await command("npx", ["--no", "polaris-agent", "nonsense"], options);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.output, /there is no command nonsense/);
+  });
+});
+
+describe("an install that went wrong", () => {
+  const start = "require('polaris-agent').startRun({ job: 'agent', payload: { messages: [] } })";
+  const report = `try { ${start} } catch (e) { console.log(e.code + "\\n" + e.message) }`;
+  const addon = () =>
+    join(
+      app.path,
+      "node_modules",
+      `polaris-agent-${packed.triple}`,
+      `polaris.${packed.triple}.node`,
+    );
+
+  const said = (): string => {
+    const options = { cwd: app.path, env: bareEnv(app.path), encoding: "utf8" } as const;
+    return spawnSync(process.execPath, ["--eval", report], options).stdout;
+  };
+
+  /** Restores the addon whatever the check says. */
+  const without = (check: () => void): void => {
+    const file = addon();
+    renameSync(file, `${file}.kept`);
+    try {
+      check();
+    } finally {
+      renameSync(`${file}.kept`, file);
+    }
+  };
+
+  it("without the platform package names what was looked for and two commands", () => {
+    without(() => {
+      const text = said();
+      assert.match(text, /^ADDON_MISSING\n/);
+      assert.ok(text.includes(`package polaris-agent-${packed.triple}`), text);
+      assert.ok(text.includes("npm install") && text.includes("npm run build"), text);
+    });
+  });
+
+  it("with a damaged addon says so and how to get a fresh one", () => {
+    without(() => {
+      writeFileSync(addon(), "<html>504 Gateway Time-out</html>");
+      const text = said();
+      assert.match(text, /is damaged or made for another machine/);
+      assert.match(text, /npm install --force polaris-agent@\S+ polaris-agent-/);
+    });
+  });
+});

@@ -1,0 +1,79 @@
+// The project that `init` works on: its files, its own TypeScript, and where things stand in it.
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, relative } from "node:path";
+import type * as ts from "typescript";
+
+export type TypeScript = typeof ts;
+
+/** What a person can act on. */
+export class InitError extends Error {}
+
+export interface ProjectFolder {
+  root: string;
+  ts: TypeScript;
+  /** `src/` or nothing: where the application's code stands. */
+  source: "src/" | "";
+  /** The folder of the Convex functions, with a slash. */
+  convex: string;
+  /** All TypeScript and JavaScript of the project, relative paths. */
+  sources: string[];
+  read(path: string): string | undefined;
+}
+
+const SKIPPED = new Set(["node_modules", "_generated", "dist", "build", "out", "coverage"]);
+
+export function openProject(root: string): ProjectFolder {
+  const read = (path: string): string | undefined => {
+    try {
+      return readFileSync(join(root, path), "utf8");
+    } catch {
+      return undefined;
+    }
+  };
+  if (read("package.json") === undefined)
+    throw new InitError(`there is no package.json in ${root}`);
+  const convex = `${convexFolder(read)}/`;
+  if (!existsSync(join(root, convex))) {
+    throw new InitError(
+      `there are no Convex functions in ${join(root, convex)}: init is for projects with Next.js and Convex; in others, add polarisAgent() to trigger.config.ts by hand (docs/getting-started.md)`,
+    );
+  }
+  const source = existsSync(join(root, "src")) ? "src/" : "";
+  return { root, ts: loadTypeScript(root), source, convex, sources: walk(root), read };
+}
+
+function convexFolder(read: (path: string) => string | undefined): string {
+  const text = read("convex.json");
+  if (text === undefined) return "convex";
+  const { functions } = JSON.parse(text) as { functions?: string };
+  return (functions ?? "convex").replace(/\/+$/, "");
+}
+
+/** The project's own: it understands the project's syntax, and this package needs none. */
+function loadTypeScript(root: string): TypeScript {
+  try {
+    return createRequire(join(root, "package.json"))("typescript") as TypeScript;
+  } catch {
+    throw new InitError(
+      "this project has no TypeScript installed, which init reads it with: npm install --save-dev typescript",
+    );
+  }
+}
+
+function walk(root: string): string[] {
+  const found: string[] = [];
+  const open = [root];
+  for (let folder = open.pop(); folder !== undefined; folder = open.pop()) {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) {
+        if (!SKIPPED.has(entry.name) && !entry.name.startsWith(".")) open.push(path);
+      } else if (/\.(ts|tsx|mts|js|jsx|mjs)$/.test(entry.name) && !entry.name.endsWith(".d.ts")) {
+        found.push(relative(root, path).replaceAll("\\", "/"));
+      }
+    }
+  }
+  return found.sort();
+}

@@ -1,0 +1,31 @@
+// The command line program `polaris-agent`: names its commands and hands over to them.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "../native.ts";
+import { dev } from "./dev.ts";
+import { init } from "./init/index.ts";
+
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { dev, init };
+
+const HELP = `polaris-agent: background AI jobs on Trigger.dev and Convex
+
+  npx polaris-agent dev    the official Trigger.dev CLI on this machine, no account needed
+  npx polaris-agent init   moves a Next.js + Convex project over; shows the diff first (--yes applies it)
+
+  --help, --version
+`;
+
+const [name = "--help", ...args] = process.argv.slice(2);
+const command = COMMANDS[name];
+if (command !== undefined) {
+  process.exitCode = await command(args);
+} else if (name === "--version" || name === "-v") {
+  const text = readFileSync(join(packageRoot, "package.json"), "utf8");
+  process.stdout.write(`${(JSON.parse(text) as { version: string }).version}\n`);
+} else if (name === "--help" || name === "-h" || name === "help") {
+  process.stdout.write(HELP);
+} else {
+  process.stderr.write(`polaris-agent: there is no command ${name}\n\n${HELP}`);
+  process.exitCode = 2;
+}
