@@ -23,6 +23,8 @@ const TINY: Sizes = {
   storeSeconds: 0.5,
   longAnswer: 0,
   pageTokens: 400,
+  toolCalls: 1,
+  toolFiles: [40],
 };
 
 const STAND_INS: Partial<Record<ClientName, ClientName>> = {

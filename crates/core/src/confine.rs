@@ -44,6 +44,7 @@ pub enum ConfineError {
 pub struct Confinement {
     helper: PathBuf,
     level: Level,
+    landlock: u32,
 }
 
 /// What a command printed and how it ended.
@@ -82,7 +83,7 @@ impl Confinement {
         };
         match probe {
             Ok(probe) if probe.level > Level::None || (opted_out && cfg!(target_os = "linux")) => {
-                Ok(Arc::new(Self { helper, level: probe.level }))
+                Ok(Arc::new(Self { helper, level: probe.level, landlock: probe.landlock }))
             }
             Ok(probe) => Err(ConfineError::Unconfined(probe.reasons.join("; "))),
             Err(reason) => Err(ConfineError::Unconfined(reason)),
@@ -92,6 +93,20 @@ impl Confinement {
     /// How well commands are confined.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// Whether a program that only reads can be kept to one folder.
+    pub fn confines_reading(&self) -> bool {
+        self.level > Level::None && self.landlock > 0
+    }
+
+    /// A command that becomes `program`, able to read `folder` and the program's own folder and nothing
+    /// else, to write and to start nothing. It ends with the thread that starts it; arguments and
+    /// variables are the caller's to add.
+    pub fn reader(&self, program: &Path, folder: &Path) -> Command {
+        let mut command = Command::new(&self.helper);
+        command.arg("--read-only").arg(folder).arg(program);
+        command
     }
 
     /// Runs a command to its end; `request.level` is set here. Dropping the future ends it, with

@@ -22,6 +22,7 @@ use ts_rs::TS;
 pub use self::inspection::Inspection;
 use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
+use crate::code::server::LanguageServer;
 use crate::config::{Env, ModelConfig, RunOptions};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, Usage};
@@ -189,6 +190,11 @@ impl Context {
     pub(crate) fn command(&self, files: &Arc<Snapshot>) -> ExecuteCommand {
         let limit = self.options.limits.command_ms;
         ExecuteCommand::new(Arc::clone(files), self.env.clone(), limit).counted_by(&self.folders)
+    }
+
+    /// The language server of this run; started when it is first needed.
+    pub(crate) fn language_server(&self) -> Arc<LanguageServer> {
+        Arc::new(LanguageServer::new(&self.env))
     }
 
     /// An agent with these models and tools, and the bounds and recorders of the run.

@@ -5,6 +5,7 @@
 
 pub mod changes;
 pub mod folder;
+pub mod follow;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
