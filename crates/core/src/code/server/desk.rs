@@ -18,6 +18,7 @@ use crate::code::index::Index;
 use crate::config::Env;
 use crate::confine::Confinement;
 use crate::workspace::materialise::Workspace;
+use crate::workspace::materialise::folder::Folders;
 use crate::workspace::materialise::follow::Changed;
 
 /// Servers in a process, at most: one takes up to a few hundred MB.
@@ -134,7 +135,7 @@ impl Desk {
             let (mut folder, root) = match copy {
                 Some(copy) => (copy.folder, copy.root),
                 None => {
-                    let folder = Workspace::create()?;
+                    let folder = Workspace::create(Folders::default().hold())?;
                     let root = folder.root().canonicalize()?;
                     (folder, root)
                 }

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -22,6 +23,9 @@ const TRASH: &str = "trash";
 /// Folders in each other that are emptied where they are. Deeper ones are moved up first, so that
 /// nesting costs no stack, no descriptors and no long paths; moving takes longer than removing.
 const MAX_DEPTH: usize = 32;
+
+/// How often and how long apart a folder that a program of ours still uses is tried to be removed.
+const REMOVALS: (u32, Duration) = (20, Duration::from_millis(50));
 
 /// Counts the folders of a run, so that its end can wait until they are gone. Also counts the
 /// commands in a folder, so that its removal can wait until they have ended.
@@ -116,7 +120,12 @@ impl Drop for Folder {
         let commands = self.commands.clone();
         let work = move || {
             // What cannot be removed now is swept by the next process.
-            let _ = remove(&path);
+            for _ in 0..REMOVALS.0 {
+                if remove(&path).is_ok() || !path.exists() {
+                    break;
+                }
+                std::thread::sleep(REMOVALS.1);
+            }
             drop(kept);
         };
         match tokio::runtime::Handle::try_current() {
