@@ -23,7 +23,6 @@ import {
 import { applyChanges } from "./model/file-changes";
 import * as files from "./model/files";
 import * as generation from "./model/generation";
-import { beginGeneration as begin } from "./model/generations";
 import { findConversation, findMessage, requireProject } from "./model/lookup";
 import * as messages from "./model/messages";
 import * as projectFiles from "./model/project-files";
