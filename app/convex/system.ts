@@ -163,6 +163,8 @@ export const beginMessage = serverMutation({
     runId: v.optional(v.string()),
     attempt: v.number(),
     resume: v.optional(v.boolean()),
+    /** Names the worker that begins: its call may come again, or late. */
+    worker: v.optional(v.string()),
   },
   returns: v.object({
     state: v.union(v.literal("run"), v.literal("final"), v.literal("superseded")),

@@ -14,4 +14,5 @@ pub mod recover;
 pub mod relevance;
 pub mod resolve;
 pub mod script_regex;
+pub mod server;
 pub mod tsconfig;
