@@ -23,7 +23,6 @@ import type * as model_fields from "../model/fields.js";
 import type * as model_file_changes from "../model/file-changes.js";
 import type * as model_files from "../model/files.js";
 import type * as model_generation from "../model/generation.js";
-import type * as model_generations from "../model/generations.js";
 import type * as model_history from "../model/history.js";
 import type * as model_issuers from "../model/issuers.js";
 import type * as model_journal from "../model/journal.js";
@@ -64,7 +63,6 @@ declare const fullApi: ApiFromModules<{
   "model/file-changes": typeof model_file_changes;
   "model/files": typeof model_files;
   "model/generation": typeof model_generation;
-  "model/generations": typeof model_generations;
   "model/history": typeof model_history;
   "model/issuers": typeof model_issuers;
   "model/journal": typeof model_journal;
