@@ -72,6 +72,8 @@ export interface Programs {
 
 export interface Harness {
   readonly url: string;
+  /** As in `Programs`. */
+  readonly addon?: string | undefined;
   measure(plan: Plan): Promise<Sample>;
   close(): Promise<void>;
 }
@@ -111,6 +113,7 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
 
   return {
     url,
+    addon,
     async measure(plan) {
       const [command, args] =
         plan.client === "floor"

@@ -5,6 +5,7 @@ import type { Harness, Plan, Sample } from "./harness.ts";
 import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
 import { slowStore } from "./slow-store.ts";
+import { startup } from "./startup.ts";
 
 /** How much is measured. */
 export interface Sizes {
@@ -300,5 +301,6 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   loop,
   ttft,
   "slow-store": slowStore,
+  startup,
   page,
 };
