@@ -18,8 +18,10 @@ import {
   generations,
   type LogLine,
   STEPS,
+  type StepId,
   shippedPrompts,
 } from "./fixtures/generation.ts";
+import { LosingProxy } from "./fixtures/losing-proxy.ts";
 import { eventually } from "./fixtures/servers.ts";
 import { World } from "./fixtures/world.ts";
 
@@ -58,6 +60,15 @@ before(async () => {
 });
 after(() => world?.close());
 
+/** Where the parent is killed: behind one step, by the seed; behind each, if all are asked for. */
+function boundaries(): StepId[] {
+  const all = STEPS.slice(0, -1);
+  const { POLARIS_TEST_SEED: seed, POLARIS_TEST_ALL_BOUNDARIES: isAll } = process.env;
+  if (isAll === "1") return all;
+  const at = seed === undefined ? 0 : Number(seed);
+  return all.slice(at % all.length, (at % all.length) + 1);
+}
+
 /** Waits until the process of a run was there to be killed, and kills it. */
 async function killProcessOf(runId: string): Promise<void> {
   await eventually(`the process of ${runId} is killed`, () => workers.kill(runId) || undefined);
@@ -87,6 +98,7 @@ describe("a generation", () => {
     );
     assert.equal(files, (await whole.files()).size);
     assert.ok(usage.input > 0 && usage.output > 0);
+    assert.deepEqual((output as GeneratedProject).inspection, { count: 0, problems: [] });
     assert.deepEqual(metadata?.step, { id: "verify-project", number: 9, of: 9 });
     assert.equal(metadata?.files, files);
     assert.deepEqual(metadata?.tokens, { input: usage.input, output: usage.output });
@@ -112,6 +124,7 @@ describe("a generation", () => {
     const calls = log.filter(({ message }) => / emitted \d+ tool call\(s\)$/.test(message));
     assert.ok(calls.length > STEPS.length && calls.every(({ type }) => type === "info"));
     assert.ok(log.every(({ type }) => type !== "error"));
+    assert.equal(log.at(-1)?.message, "Inspection: no problems found");
   });
 
   it("sends the bytes of the prompt file, and forces the first tool only", async () => {
@@ -146,6 +159,31 @@ describe("a generation", () => {
       generations.generate(same),
     ]);
     assert.equal(one.runId, other.runId);
+  });
+
+  it("whose first reply is lost is one generation all the same", async () => {
+    const projectId = await emptyProject(world, "Lost reply");
+    const before = (await world.runs.events()).filter(({ type }) => type === "triggered").length;
+    const url = world.stack.env.TRIGGER_API_URL ?? "";
+    const proxy = await LosingProxy.start(url, /\/tasks\/generate-project\/trigger$/);
+    process.env.TRIGGER_API_URL = proxy.url;
+    try {
+      const lost = { projectId, description: " ", generationId: projectId };
+      const { runId } = await generations.generate(lost);
+      assert.equal(proxy.lost, 1, "the runner took it, and nobody heard");
+      // Somebody who gave up on the answer and asks again, without the proxy.
+      process.env.TRIGGER_API_URL = url;
+      assert.equal((await generations.generate(lost)).runId, runId);
+      const triggered = (await world.runs.events()).filter(({ type }) => type === "triggered");
+      assert.deepEqual(
+        triggered.slice(before).map((event) => event.runId),
+        [runId],
+      );
+      await world.runs.until("finished", runId);
+    } finally {
+      process.env.TRIGGER_API_URL = url;
+      await proxy.close();
+    }
   });
 
   it("takes an older payload and passes nothing of it on", async () => {
@@ -201,21 +239,24 @@ describe("a generation whose processes are killed", () => {
     }
   });
 
-  it("between two steps, as its parent, goes on behind the last finished one", async () => {
-    const generation = await Generation.start(world, "Kill the parent");
-    const { id } = await generation.child("generate-config-files");
-    await world.runs.until("finished", id);
-    await killProcessOf(generation.runId);
-    await generation.completed();
-    await generation.assertFiles();
-    await assertNotAskedAgain(generation);
-    assert.equal(await generation.attempts(), 2);
-    const children = await generation.children();
-    assert.equal(children.length, STEPS.length);
-    for (const child of children) assert.equal(await generation.attempts(child.id), 1);
-  });
+  // A run may be killed once: so each place between two steps needs a generation of its own.
+  for (const boundary of boundaries()) {
+    it(`between two steps, behind ${boundary}, goes on behind the last finished one`, async () => {
+      const generation = await Generation.start(world, "Kill the parent");
+      const { id } = await generation.child(boundary);
+      await world.runs.until("finished", id);
+      await killProcessOf(generation.runId);
+      await generation.completed();
+      await generation.assertFiles();
+      await assertNotAskedAgain(generation);
+      assert.equal(await generation.attempts(), 2);
+      const children = await generation.children();
+      assert.equal(children.length, STEPS.length);
+      for (const child of children) assert.equal(await generation.attempts(child.id), 1);
+    });
+  }
 
-  it("or frozen, as the waiting parent, goes on when it thaws", async () => {
+  it("or frozen, as the waiting parent, its sockets cut, goes on when it thaws", async () => {
     const generation = await Generation.start(world, "Freeze the parent");
     const { id } = await generation.child("generate-components");
     await generation.streams("generate-components");
@@ -224,6 +265,9 @@ describe("a generation whose processes are killed", () => {
     try {
       await world.runs.until("finished", id);
       await world.runs.until("resumed", generation.runId, 3);
+      // Every connection of the frozen process ends meanwhile, without it hearing of that.
+      await world.stack.restart("control-plane");
+      await world.stack.restart("convex");
     } finally {
       workers.thaw(pid);
     }
@@ -358,7 +402,7 @@ describe("a generation that cannot be", () => {
     await world.runs.until("finished", runId);
     const { error, status } = await world.trigger.runs.retrieve(runId);
     assert.equal(status, "FAILED");
-    assert.match(error?.message ?? "", /generate-config-files: PROJECT_NOT_FOUND/);
+    assert.match(error?.message ?? "", /^PROJECT_NOT_FOUND: .*Project not found$/);
   });
 
   it("with a plan that does not exist names it", async () => {

@@ -17,6 +17,7 @@ import {
   messageStatus,
   projectFields,
   runGuard,
+  stagedChange,
   storedToolCall,
 } from "./model/fields";
 import { applyChanges } from "./model/file-changes";
@@ -28,6 +29,7 @@ import * as projectFiles from "./model/project-files";
 import * as projects from "./model/projects";
 import * as sending from "./model/sending";
 import { serverMutation, serverQuery } from "./model/server";
+import { beginGeneration as begin } from "./model/silence";
 
 const message = documentOf("messages", messageFields);
 const conversation = documentOf("conversations", conversationFields);
@@ -161,6 +163,8 @@ export const beginMessage = serverMutation({
     runId: v.optional(v.string()),
     attempt: v.number(),
     resume: v.optional(v.boolean()),
+    /** Names the worker that begins: its call may come again, or late. */
+    worker: v.optional(v.string()),
   },
   returns: v.object({
     state: v.union(v.literal("run"), v.literal("final"), v.literal("superseded")),
@@ -274,6 +278,20 @@ export const appendToolResult = serverMutation({
 });
 
 // ---- generation log ----
+
+/** The first line of a generation's log; the project is looked at again when its log falls silent. */
+export const beginGeneration = serverMutation({
+  args: {
+    projectId: v.string(),
+    /** Epoch milliseconds; the same call again changes nothing. */
+    createdAt: v.number(),
+  },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await begin(ctx, args);
+    return null;
+  },
+});
 
 export const appendGenerationEvent = serverMutation({
   args: {
@@ -423,6 +441,16 @@ export const applyFileChanges = serverMutation({
   handler: async (ctx, { guard, ...args }) => {
     await messages.requireLiveRun(ctx, guard);
     return await applyChanges(ctx, args);
+  },
+});
+
+/** All of these changes and their lines in the log, or none. */
+export const commitFiles = serverMutation({
+  args: { projectId: v.string(), changes: v.array(stagedChange) },
+  returns: v.null(),
+  handler: async (ctx, args) => {
+    await files.commitFiles(ctx, args);
+    return null;
   },
 });
 

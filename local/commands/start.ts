@@ -17,6 +17,7 @@ const PART_NAMES: Readonly<Record<Part | "stack", string>> = {
   convex: "convex",
   "control-plane": "trigger",
   model: "model",
+  firecrawl: "scrape",
   sentry: "sentry",
   cli: "worker",
   app: "app",

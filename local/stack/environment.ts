@@ -37,6 +37,10 @@ export function environment(
         env.POLARIS_PRIMARY_BASE_URL = text("baseUrl");
         env.POLARIS_PRIMARY_MODEL = "scripted";
         break;
+      case "firecrawl":
+        env.FIRECRAWL_API_URL = info.url;
+        env.FIRECRAWL_API_KEY = text("apiKey");
+        break;
       case "sentry":
         env.SENTRY_DSN = text("dsn");
         break;

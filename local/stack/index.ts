@@ -1,4 +1,4 @@
-// The local stack: Convex host, control plane, model and Sentry as processes of their own, the
+// The local stack: Convex host, control plane, model, Firecrawl and Sentry as processes of their own, the
 // official Trigger.dev CLI on top, a seeded project to talk about. Everything it starts ends with it.
 // It composes; what the services do stands in their own folders.
 

@@ -1,7 +1,7 @@
 // Which services a stack is made of, and for each whether the real one is used: only `npm start` may
 // say so, and only by the variables that a team with accounts would set.
 
-export const SERVICE_NAMES = ["convex", "control-plane", "model", "sentry"] as const;
+export const SERVICE_NAMES = ["convex", "control-plane", "model", "firecrawl", "sentry"] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
 /** A parsed `.env.local`: empty values are already gone. */
@@ -53,6 +53,12 @@ export const DESCRIPTIONS: Readonly<Record<ServiceName, Description>> = {
     variables: ["POLARIS_PRIMARY_BASE_URL", "POLARIS_PRIMARY_API_KEY", "OPENROUTER_API_KEY"],
     passes: /^(POLARIS_(PRIMARY|FALLBACK)_\w+|OPENROUTER_API_KEY|CEREBRAS_API_KEY)$/,
     url: (settings) => settings.POLARIS_PRIMARY_BASE_URL ?? "https://openrouter.ai/api/v1",
+  },
+  firecrawl: {
+    title: "Firecrawl",
+    variables: ["FIRECRAWL_API_KEY"],
+    passes: /^FIRECRAWL_\w+$/,
+    url: (settings) => settings.FIRECRAWL_API_URL ?? "https://api.firecrawl.dev",
   },
   sentry: {
     title: "Sentry",

@@ -13,7 +13,7 @@ export type CancelReason = "cancelled" | "timeout" | "superseded" | "dropped";
 /**
  * The jobs of this version.
  */
-export type JobName = "process-message" | "agent" | "generation-validate" | "generation-step" | "generation-end";
+export type JobName = "process-message" | "agent" | "generation-validate" | "generation-step" | "generation-end" | "demo-generate";
 
 /**
  * The status of a message in the store.
@@ -358,6 +358,32 @@ primary?: ModelOptions,
 fallback?: ModelOptions, };
 
 /**
+ * When the files of a generation's step become visible.
+ */
+export type Commit = "streaming" | "atomic";
+
+/**
+ * Bounds of what a prompt's URLs may bring.
+ */
+export type ScrapeLimits = { 
+/**
+ * URLs of a prompt that are asked for, the first ones. Default 5.
+ */
+maxUrls?: number, 
+/**
+ * Time for one page, repeated tries included, ms. Default 30,000.
+ */
+pageMs?: number, 
+/**
+ * Bytes of one page that the model gets, its head. Default 64 KiB.
+ */
+maxPageBytes?: number, 
+/**
+ * Bytes of all pages that the model gets. Default 128 KiB.
+ */
+maxTotalBytes?: number, };
+
+/**
  * How a run behaves. Set in the task file; the environment names only keys, URLs and models.
  */
 export type RunOptions = { 
@@ -377,6 +403,18 @@ models?: Models,
  * Bounds that replace the defaults.
  */
 limits?: Limits, 
+/**
+ * Whether the project is inspected after each step of a generation. It only reports. Default true.
+ */
+inspect?: boolean, 
+/**
+ * When the files of a generation's step become visible. Default `streaming`.
+ */
+commit?: Commit, 
+/**
+ * Bounds of what a prompt's URLs may bring.
+ */
+scrape?: ScrapeLimits, 
 /**
  * How text deltas reach JavaScript.
  */
@@ -513,6 +551,67 @@ outcome: GenerationOutcome,
 reason?: string, };
 
 /**
+ * The payload of job `demo-generate`.
+ */
+export type DemoGeneratePayload = { 
+/**
+ * What is asked; may name pages by their URLs.
+ */
+prompt: string, };
+
+/**
+ * A URL whose page is not part of what the model was told.
+ */
+export type LeftOut = { 
+/**
+ * The URL, as it stands in the prompt.
+ */
+url: string, 
+/**
+ * Why, in one line.
+ */
+reason: string, };
+
+/**
+ * What is wrong.
+ */
+export type ProblemKind = "syntax" | "import" | "export" | "package" | "json" | "entry";
+
+/**
+ * Something that is wrong with a project.
+ */
+export type Problem = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * The line, from 1.
+ */
+line: number, 
+/**
+ * What is wrong.
+ */
+kind: ProblemKind, 
+/**
+ * In one line.
+ */
+message: string, };
+
+/**
+ * What is wrong with a project.
+ */
+export type Inspection = { 
+/**
+ * How many problems there are.
+ */
+count: number, 
+/**
+ * The first of them, by file and line.
+ */
+problems: Array<Problem>, };
+
+/**
  * What to run.
  */
 export type RunSpec = { 
@@ -557,6 +656,18 @@ files?: { [key in string]: string },
  * Paths of the files that a generation step wrote.
  */
 written?: Array<string>, 
+/**
+ * What is wrong with the project after a generation's step, unless inspection is off.
+ */
+inspection?: Inspection, 
+/**
+ * What the provider of that model is called, for job `demo-generate`.
+ */
+provider?: string, 
+/**
+ * URLs of the prompt whose pages the model did not get, for job `demo-generate`.
+ */
+leftOut?: Array<LeftOut>, 
 /**
  * Model turns.
  */

@@ -7,6 +7,7 @@ import { fromNative, polarisError } from "./errors.ts";
 import type {
   AgentPayload,
   CancelReason,
+  DemoGeneratePayload,
   Event,
   GenerationEndPayload,
   GenerationState,
@@ -20,6 +21,7 @@ import type {
   RunResult,
 } from "./generated.ts";
 import { type Diagnostics, type NativeRun, native, packageRoot } from "./native.ts";
+import { TYPESCRIPT_VARIABLE, typescriptServer } from "./typescript.ts";
 
 export {
   type Breadcrumb,
@@ -47,6 +49,7 @@ export interface JobPayloads {
   "generation-validate": GenerationValidatePayload;
   "generation-step": GenerationStepPayload;
   "generation-end": GenerationEndPayload;
+  "demo-generate": DemoGeneratePayload;
 }
 
 export interface RunRequest<J extends JobName = JobName> {
@@ -121,6 +124,7 @@ function variables(): Record<string, string | undefined> {
   for (const name of Object.keys(process.env)) {
     if (VARIABLES.test(name)) read[name] = process.env[name];
   }
+  if (!read[TYPESCRIPT_VARIABLE]?.trim()) read[TYPESCRIPT_VARIABLE] = typescriptServer();
   return read;
 }
 

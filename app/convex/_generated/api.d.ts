@@ -15,6 +15,7 @@ import type {
 } from "convex/server";
 import type * as conversations from "../conversations.js";
 import type * as files from "../files.js";
+import type * as generations from "../generations.js";
 import type * as leases from "../leases.js";
 import type * as messages from "../messages.js";
 import type * as model_errors from "../model/errors.js";
@@ -22,6 +23,7 @@ import type * as model_fields from "../model/fields.js";
 import type * as model_file_changes from "../model/file-changes.js";
 import type * as model_files from "../model/files.js";
 import type * as model_generation from "../model/generation.js";
+import type * as model_generations from "../model/generations.js";
 import type * as model_history from "../model/history.js";
 import type * as model_issuers from "../model/issuers.js";
 import type * as model_journal from "../model/journal.js";
@@ -35,6 +37,7 @@ import type * as model_removal from "../model/removal.js";
 import type * as model_saves from "../model/saves.js";
 import type * as model_sending from "../model/sending.js";
 import type * as model_server from "../model/server.js";
+import type * as model_silence from "../model/silence.js";
 import type * as model_tree from "../model/tree.js";
 import type * as model_users from "../model/users.js";
 import type * as projects from "../projects.js";
@@ -53,6 +56,7 @@ import type * as users from "../users.js";
 declare const fullApi: ApiFromModules<{
   conversations: typeof conversations;
   files: typeof files;
+  generations: typeof generations;
   leases: typeof leases;
   messages: typeof messages;
   "model/errors": typeof model_errors;
@@ -60,6 +64,7 @@ declare const fullApi: ApiFromModules<{
   "model/file-changes": typeof model_file_changes;
   "model/files": typeof model_files;
   "model/generation": typeof model_generation;
+  "model/generations": typeof model_generations;
   "model/history": typeof model_history;
   "model/issuers": typeof model_issuers;
   "model/journal": typeof model_journal;
@@ -73,6 +78,7 @@ declare const fullApi: ApiFromModules<{
   "model/saves": typeof model_saves;
   "model/sending": typeof model_sending;
   "model/server": typeof model_server;
+  "model/silence": typeof model_silence;
   "model/tree": typeof model_tree;
   "model/users": typeof model_users;
   projects: typeof projects;

@@ -62,6 +62,15 @@ export const finishedTurn = v.object({ step: v.number(), data: v.any() });
 /** The run behind an effect on the project: its message, and the number its attempt began with. */
 export const runGuard = v.object({ messageId: v.string(), seq: v.number() });
 
+/** One change of several that are made together; without a content the path is deleted. */
+export const stagedChange = v.object({
+  path: v.string(),
+  content: v.optional(v.string()),
+  message: v.string(),
+  preview: v.optional(v.string()),
+  createdAt: v.number(),
+});
+
 export const userFields = {
   stackUserId: v.string(),
   clerkId: v.optional(v.string()),

@@ -1,13 +1,14 @@
 // A project's files by path. Rows form a tree by `parentId`; a path is resolved level by level.
 // Every check comes before the first write, so that a refused write leaves no stray folders.
-import { getDocumentSize } from "convex/values";
+import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
-import { coded } from "./errors";
+import { coded, codeOf } from "./errors";
+import type { stagedChange } from "./fields";
 import { requireProject } from "./lookup";
 import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
-import { nextUpdate } from "./projects";
+import { appendGenerationEvent, nextUpdate } from "./projects";
 import { jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
@@ -169,6 +170,34 @@ export async function deleteFile(
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
   await deleteTree(ctx, row, names.join("/"), await jobBegan(ctx, project._id, args.guard));
   return await touch(ctx, project);
+}
+
+/**
+ * In their order. What is to be deleted and is not there is gone already; what a person saved meanwhile
+ * stays, and the log says so.
+ */
+export async function commitFiles(
+  ctx: MutationCtx,
+  args: { projectId: string; changes: Infer<typeof stagedChange>[] },
+): Promise<void> {
+  const { _id: projectId } = await requireProject(ctx, args.projectId);
+  for (const { path, content, ...line } of args.changes) {
+    if (content !== undefined) {
+      const change = { projectId, path, content };
+      // A refusal comes before the first write, so the others can go on.
+      const kept = await writeFile(ctx, change).then(
+        () => false,
+        (error: unknown) => codeOf(error) === "CHANGED_BY_USER" || Promise.reject(error),
+      );
+      if (kept) {
+        line.message = `Kept ${path}, which the user changed meanwhile`;
+        delete line.preview;
+      }
+    } else if ((await readFile(ctx, { projectId, path })) !== null) {
+      await deleteFile(ctx, { projectId, path });
+    }
+    await appendGenerationEvent(ctx, { projectId, type: "file", filePath: path, ...line });
+  }
 }
 
 /** Deletes a row with everything below it, whatever the rows' types say; all of it or nothing. */

@@ -3,18 +3,22 @@
 #![allow(clippy::print_stdout)]
 
 use polaris_core::cancel::CancelReason;
+use polaris_core::code::inspect::{Problem, ProblemKind};
 use polaris_core::config::{
-    Attempt, Deltas, Limits, ModelOptions, Models, Prompt, Prompts, ReasoningOption, RunOptions,
+    Attempt, Commit, Deltas, Limits, ModelOptions, Models, Prompt, Prompts, ReasoningOption, RunOptions,
+    ScrapeLimits,
 };
 use polaris_core::error::ErrorCode;
 use polaris_core::event::{Event, FinishReason, MessageStatus, Usage, WriteKind};
 use polaris_core::job::agent::{AgentMessage, AgentPayload};
+use polaris_core::job::demo_generate::DemoGeneratePayload;
 use polaris_core::job::generate_project::{GenerationState, NextAction, PlanName};
 use polaris_core::job::generation_step::{
     GenerationEndPayload, GenerationOutcome, GenerationStepPayload, GenerationValidatePayload,
 };
 use polaris_core::job::process_message::ProcessMessagePayload;
-use polaris_core::job::{JobName, RunResult, RunSpec};
+use polaris_core::job::{Inspection, JobName, RunResult, RunSpec};
+use polaris_core::scrape::LeftOut;
 use ts_rs::{Config, TS};
 
 fn declare<T: TS>(config: &Config) {
@@ -41,6 +45,8 @@ fn main() {
     declare::<ReasoningOption>(&config);
     declare::<ModelOptions>(&config);
     declare::<Models>(&config);
+    declare::<Commit>(&config);
+    declare::<ScrapeLimits>(&config);
     declare::<RunOptions>(&config);
     declare::<AgentMessage>(&config);
     declare::<AgentPayload>(&config);
@@ -52,6 +58,11 @@ fn main() {
     declare::<GenerationStepPayload>(&config);
     declare::<GenerationOutcome>(&config);
     declare::<GenerationEndPayload>(&config);
+    declare::<DemoGeneratePayload>(&config);
+    declare::<LeftOut>(&config);
+    declare::<ProblemKind>(&config);
+    declare::<Problem>(&config);
+    declare::<Inspection>(&config);
     declare::<RunSpec>(&config);
     declare::<RunResult>(&config);
     println!("\n/** Every error code: whether a new attempt can help, and what to do. */");

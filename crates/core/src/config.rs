@@ -202,6 +202,15 @@ impl ModelConfig {
         Ok(Some(config).filter(|config| config.api_key.is_some() || is_loopback(&config.base_url)))
     }
 
+    /// What the provider is called: a name for those that are known, else the host.
+    pub fn provider(&self) -> &str {
+        match self.base_url.host_str().unwrap_or_default() {
+            "openrouter.ai" => "openrouter",
+            "api.cerebras.ai" => "cerebras",
+            host => host,
+        }
+    }
+
     /// The configuration, and the name of the variable that would hold its key.
     fn read(env: &Env, role: &RoleDefaults, options: &ModelOptions) -> Result<(Self, &'static str)> {
         let base_url = parse_url(role.base_url_var, env.get(role.base_url_var).unwrap_or(role.base_url))?;
@@ -375,6 +384,70 @@ impl StoreConfig {
             module => module.map(str::to_owned),
         };
         Ok(Self { url, internal_key: Secret::new(key), module, network: Network::from_env(env) })
+    }
+}
+
+/// Firecrawl's service (<https://docs.firecrawl.dev/api-reference/v2-introduction>).
+pub const FIRECRAWL_URL: &str = "https://api.firecrawl.dev";
+
+/// Where pages of the web come from.
+#[derive(Debug, Clone)]
+pub struct ScrapeConfig {
+    /// The service's URL.
+    pub base_url: Url,
+    /// Its key.
+    pub api_key: Secret,
+    /// The way there.
+    pub network: Network,
+    /// Whether pages of this machine may be asked for, as tests do.
+    pub allow_loopback: bool,
+}
+
+impl ScrapeConfig {
+    /// Firecrawl, from `FIRECRAWL_API_KEY` and `FIRECRAWL_API_URL`; `None` without a key.
+    /// `POLARIS_SCRAPE_ALLOW_LOOPBACK` is the operator's word for tests.
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` names the variable.
+    pub fn from_env(env: &Env) -> Result<Option<Self>> {
+        const ALLOW: &str = "POLARIS_SCRAPE_ALLOW_LOOPBACK";
+        let Some(key) = env.get("FIRECRAWL_API_KEY") else { return Ok(None) };
+        let base_url = parse_url("FIRECRAWL_API_URL", env.get("FIRECRAWL_API_URL").unwrap_or(FIRECRAWL_URL))?;
+        let allow_loopback = match env.get(ALLOW) {
+            None | Some("false" | "0") => false,
+            Some("true" | "1") => true,
+            Some(other) => {
+                let message = format!("{ALLOW} is {other:?}: use true or false");
+                return Err(CoreError::new(ErrorCode::ConfigInvalid, message));
+            }
+        };
+        let network = Network::from_env(env);
+        Ok(Some(Self { base_url, api_key: Secret::new(key), network, allow_loopback }))
+    }
+}
+
+/// Bounds of what a prompt's URLs may bring.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct ScrapeLimits {
+    /// URLs of a prompt that are asked for, the first ones. Default 5.
+    #[ts(as = "Option<u32>")]
+    pub max_urls: u32,
+    /// Time for one page, repeated tries included, ms. Default 30,000.
+    #[ts(as = "Option<u32>")]
+    pub page_ms: u32,
+    /// Bytes of one page that the model gets, its head. Default 64 KiB.
+    #[ts(as = "Option<u32>")]
+    pub max_page_bytes: u32,
+    /// Bytes of all pages that the model gets. Default 128 KiB.
+    #[ts(as = "Option<u32>")]
+    pub max_total_bytes: u32,
+}
+
+impl Default for ScrapeLimits {
+    fn default() -> Self {
+        Self { max_urls: 5, page_ms: 30_000, max_page_bytes: 64 << 10, max_total_bytes: 128 << 10 }
     }
 }
 
@@ -603,6 +676,28 @@ impl Attempt {
     }
 }
 
+/// A switch that is on by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Inspect(pub bool);
+
+impl Default for Inspect {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
+/// When the files of a generation's step become visible.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Commit {
+    /// Each as soon as it is written.
+    #[default]
+    Streaming,
+    /// All of a step together at its end, or none.
+    Atomic,
+}
+
 /// How a run behaves. Set in the task file; the environment names only keys, URLs and models.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -619,6 +714,15 @@ pub struct RunOptions {
     /// Bounds that replace the defaults.
     #[ts(as = "Option<Limits>")]
     pub limits: Limits,
+    /// Whether the project is inspected after each step of a generation. It only reports. Default true.
+    #[ts(as = "Option<bool>")]
+    pub inspect: Inspect,
+    /// When the files of a generation's step become visible. Default `streaming`.
+    #[ts(as = "Option<Commit>")]
+    pub commit: Commit,
+    /// Bounds of what a prompt's URLs may bring.
+    #[ts(as = "Option<ScrapeLimits>")]
+    pub scrape: ScrapeLimits,
     /// How text deltas reach JavaScript.
     #[ts(as = "Option<Deltas>")]
     pub deltas: Deltas,

@@ -18,6 +18,7 @@ pub mod event;
 pub mod http;
 pub mod job;
 pub mod model;
+pub mod scrape;
 pub mod store;
 pub mod telemetry;
 pub mod tool;

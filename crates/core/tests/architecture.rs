@@ -11,7 +11,7 @@ fn floor(room: &str) -> (u8, &'static [&'static str]) {
         "tool" => (2, &[]),
         "workspace" => (1, &["store"]),
         "code" => (1, &["workspace"]),
-        "model" | "store" => (1, &[]),
+        "model" | "scrape" | "store" => (1, &[]),
         "error" | "event" | "cancel" | "config" | "confine" | "telemetry" | "http" => {
             (0, &["error", "event", "cancel", "config", "confine", "telemetry", "http"])
         }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import Libsql from "libsql";
 import type { demoError } from "../../../trigger/tasks/demo-error.ts";
 import type { Stack } from "../../stack/index.ts";
+import { SERVICE_NAMES } from "../../stack/services.ts";
 import { CONVEX_TABLES, runEvent, sentryEvents, sentryRaw, tableOf } from "./servers.ts";
 
 export interface ErrorResult {
@@ -66,9 +67,10 @@ export async function leakedSecrets(stack: Stack): Promise<string[]> {
 }
 
 function secretsOf(stack: Stack): [string, string][] {
-  const admins = (["convex", "control-plane", "model", "sentry"] as const).map(
-    (name): [string, string] => [`admin key of ${name}`, stack.admin(name).adminKey],
-  );
+  const admins = SERVICE_NAMES.map((name): [string, string] => [
+    `admin key of ${name}`,
+    stack.admin(name).adminKey,
+  ]);
   const named = Object.entries(stack.env).filter(([name]) => /(KEY|SECRET|TOKEN)$/.test(name));
   return [...named, ...admins].filter(([, value]) => value.length >= MIN_KEY_LENGTH);
 }

@@ -100,7 +100,13 @@ export function pageRoutes(services: Services, token: string, nonce: () => strin
       reply: Anything,
       handle: () => {
         const tasks = newestWorkers(db).flatMap(({ branch, version, tasks: all }) =>
-          all.map((task) => ({ id: task.id, filePath: task.filePath, branch, version })),
+          all.map(({ id, filePath, payloadSchema }) => ({
+            id,
+            filePath,
+            branch,
+            version,
+            example: exampleOf(payloadSchema),
+          })),
         );
         return { body: { tasks } };
       },
@@ -177,6 +183,12 @@ async function shown(packets: Packets, data: string | null, type: string | null)
   }
   if (dataType === STORED) return "not stored any more";
   return (await readPacket(text, dataType)) ?? null;
+}
+
+/** The first example of a task's schema, if it declares one: what its form begins with. */
+function exampleOf(schema: unknown): unknown {
+  const examples = (schema as { examples?: unknown } | null | undefined)?.examples;
+  return Array.isArray(examples) ? (examples[0] ?? {}) : {};
 }
 
 function jsonText(text: string): string | undefined {

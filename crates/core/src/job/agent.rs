@@ -45,7 +45,7 @@ pub enum AgentMessage {
 }
 
 /// Goes nowhere: without a store, the answer and the events carry everything.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Output for Nowhere {
     fn text(&self, _delta: &str) {}
@@ -73,6 +73,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
                 &snapshot,
                 options.limits.max_tool_result_bytes as usize,
                 context.command(&snapshot),
+                &context.language_server(),
             )
         }
         None => Registry::default(),

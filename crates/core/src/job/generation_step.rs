@@ -12,11 +12,12 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use ts_rs::TS;
 
-use super::generate_project::{PlanName, PlanPrompts, Step, description_problem, find_step};
+use super::generate_project::{PlanName, PlanPrompts, STEPS, Step, description_problem, find_step};
+use super::inspection::inspect;
 use super::process_message::stopped;
 use super::{Context, RunResult};
 use crate::agent::{Agent, Answer, CallRecord, Output, TurnRecord};
-use crate::config::StoreConfig;
+use crate::config::{Commit, StoreConfig};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
 use crate::http::Keep;
@@ -27,6 +28,7 @@ use crate::telemetry::epoch_ms;
 use crate::tool::registry::Registry;
 use crate::workspace::ProjectFiles;
 use crate::workspace::convex::ConvexFiles;
+use crate::workspace::staged::StagedFiles;
 use crate::workspace::watched::WatchedFiles;
 
 /// How long the end of a run may take to be noted in the log.
@@ -125,8 +127,13 @@ impl Log {
         Ok(Self { log, lines: Mutex::new(Some(lines)), task: Mutex::new(Some(task)) })
     }
 
+    /// A time for the next line.
+    fn now(&self) -> u64 {
+        self.log.next_time(epoch_ms(SystemTime::now()) as u64)
+    }
+
     fn say(&self, kind: LogKind, message: String) {
-        let at = self.log.next_time(epoch_ms(SystemTime::now()) as u64);
+        let at = self.now();
         if let Some(lines) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             // The receiver lives as long as the log.
             let _ = lines.send((kind, message, at));
@@ -158,7 +165,8 @@ impl Drop for Log {
 pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunResult> {
     let payload: GenerationValidatePayload = read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
-    log.say(LogKind::Step, "Starting validate-input".to_owned());
+    // Without a project there is nobody to generate for, and no log either.
+    log.log.begin_generation(log.now()).await?;
     let problem = description_problem(&payload.description);
     match &problem {
         Some(problem) => log.say(LogKind::Error, format!("Validation failed: {problem}")),
@@ -202,6 +210,12 @@ impl Output for StepOutput<'_> {
         if !calls.is_empty() {
             self.log.say(LogKind::Info, format!("{} emitted {} tool call(s)", self.step.id, calls.len()));
         }
+        let cut = calls.iter().filter(|call| call.args.is_none()).count();
+        if cut > 0 {
+            let step = self.step.id;
+            let line = format!("{step} goes on: {cut} tool call(s) were cut off and not run");
+            self.log.say(LogKind::Info, line);
+        }
     }
     fn result(&self, _id: &str, _result: &str) {}
     fn recorded(&self) -> BoxFuture<'_, ()> {
@@ -217,14 +231,48 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         return Err(CoreError::new(ErrorCode::PayloadInvalid, problem));
     }
     let log = Log::new(context, &payload.project_id)?;
-    log.say(LogKind::Step, format!("Starting {}", step.id));
-    let files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(log.log.files()));
+    // Waited for: a project that is gone costs no model call.
+    let first = format!("Starting {}", step.id);
+    let begin = log.log.append(LogKind::Step, &first, log.now());
+    match context.until_cancelled(begin).await {
+        Ok(Err(error)) if error.code == ErrorCode::ProjectNotFound => return Err(error),
+        Ok(Err(error)) => context.telemetry.error("store", &error),
+        Ok(Ok(())) => {}
+        Err(reason) => return Err(stopped(reason)),
+    }
+    let store = log.log.files();
+    let mut files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(store.clone()));
+    let staged = match context.options.commit {
+        Commit::Streaming => None,
+        Commit::Atomic => Some(Arc::new(StagedFiles::new(Arc::clone(&files)))),
+    };
+    if let Some(staged) = &staged {
+        files = Arc::clone(staged) as _;
+    }
     let files = Arc::new(WatchedFiles::new(files, step.first_tool == "listFiles"));
-    let result = match context.until_cancelled(answer(context, step, &payload, &files, &log)).await {
+    let body = async {
+        let answer = answer(context, step, &payload, &files, &log).await?;
+        if let Some(staged) = &staged {
+            staged.commit(&store).await?;
+        }
+        Ok::<_, CoreError>(answer)
+    };
+    let result = match context.until_cancelled(body).await {
         Ok(Ok(answer)) => {
             log.say(LogKind::Step, format!("Completed {}", step.id));
+            let inspection = match context.options.inspect.0 {
+                // The files as everybody sees them, staged ones included by now.
+                true => context.until_cancelled(inspect(context, &store)).await.unwrap_or(None),
+                false => None,
+            };
+            if is_last(step)
+                && let Some(inspection) = &inspection
+            {
+                inspection.lines().into_iter().for_each(|line| log.say(LogKind::Info, line));
+            }
             Ok(RunResult {
                 written: Some(files.written()),
+                inspection,
                 ..RunResult::answered(MessageStatus::Completed, &answer)
             })
         }
@@ -238,6 +286,11 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     };
     log.close().await;
     result
+}
+
+/// Whether the project is whole after this step.
+fn is_last(step: &Step) -> bool {
+    STEPS.last().is_some_and(|last| last.id == step.id)
 }
 
 async fn answer(

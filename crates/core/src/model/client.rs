@@ -59,6 +59,11 @@ impl ModelClient {
         &self.config.model
     }
 
+    /// What the provider is called.
+    pub fn provider(&self) -> &str {
+        self.config.provider()
+    }
+
     /// The provider's host, for events and spans.
     pub fn host(&self) -> &str {
         self.config.base_url.host_str().unwrap_or_default()

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::convex::{Convex, Function, Kind, Repeat};
 use crate::error::Result;
 use crate::event::MessageStatus;
+use crate::http;
 
 const fn query(path: &'static str) -> Function {
     Function { path, kind: Kind::Query, repeat: Repeat::Safe }
@@ -30,6 +31,8 @@ const UPDATE_CONTENT: Function = mutation("system:updateMessageContent", Repeat:
 const CANCEL_MESSAGE: Function = mutation("system:cancelMessage", Repeat::Safe);
 const SAVE_TOOL_CALLS: Function = mutation("system:saveToolCalls", Repeat::Safe);
 const APPEND_EVENT: Function = mutation("system:appendGenerationEvent", Repeat::Safe);
+const BEGIN_GENERATION: Function = mutation("system:beginGeneration", Repeat::Safe);
+const COMMIT_FILES: Function = mutation("system:commitFiles", Repeat::Safe);
 const READ_FILE: Function = query("system:readFileByPath");
 const WRITE_FILE: Function = mutation("system:writeFileByPath", Repeat::Safe);
 const DELETE_FILE: Function = mutation("system:deleteFileByPath", Repeat::Never);
@@ -40,7 +43,7 @@ const STRUCTURE: Function = query("system:getProjectStructure");
 const FILES_PAGE: Function = query("system:listProjectFilesPage");
 
 /// Every function that the core calls; the contract test compares them with the deployment's.
-pub const ALL: [Function; 17] = [
+pub const ALL: [Function; 19] = [
     BEGIN_MESSAGE,
     GET_MESSAGE,
     GET_CONTEXT,
@@ -51,6 +54,8 @@ pub const ALL: [Function; 17] = [
     CANCEL_MESSAGE,
     SAVE_TOOL_CALLS,
     APPEND_EVENT,
+    BEGIN_GENERATION,
+    COMMIT_FILES,
     READ_FILE,
     WRITE_FILE,
     DELETE_FILE,
@@ -198,7 +203,11 @@ impl MessageStore {
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `NOT_AN_ASSISTANT_MESSAGE`, `STORE_*`.
     pub async fn begin(&self, run_id: Option<&str>, attempt: u32) -> Result<Begun> {
-        let mut args = json!({ "messageId": self.message_id, "attempt": attempt, "resume": true });
+        // New for each attempt: the same call again has the effect of one.
+        let worker = format!("{:016x}", (http::random() * 2_f64.powi(53)) as u64);
+        let mut args = json!({
+            "messageId": self.message_id, "attempt": attempt, "resume": true, "worker": worker,
+        });
         if let Some(run_id) = run_id {
             args["runId"] = json!(run_id);
         }
@@ -516,6 +525,15 @@ impl ProjectLog {
             .map_or(now_ms, next)
     }
 
+    /// The first line of a generation: the store looks at the project again when its log falls silent.
+    ///
+    /// # Errors
+    /// `PROJECT_NOT_FOUND`, `STORE_*`.
+    pub async fn begin_generation(&self, at: u64) -> Result<()> {
+        let args = json!({ "projectId": self.project_id, "createdAt": at });
+        self.convex.call::<Value>(BEGIN_GENERATION, args).await.map(drop)
+    }
+
     /// Adds a line; `at` (from [`ProjectLog::next_time`]) is its key.
     ///
     /// # Errors
@@ -528,6 +546,44 @@ impl ProjectLog {
     /// The project's files, for runs without a message.
     pub fn files(&self) -> FileStore {
         FileStore { convex: self.convex.clone(), project_id: self.project_id.clone(), guard: None }
+    }
+}
+
+/// A change of several that are made together, with its line in the project's log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StagedChange {
+    /// Where.
+    pub path: String,
+    /// The new text; `None`: what stands there is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<String>,
+    created_at: f64,
+}
+
+impl StagedChange {
+    /// A file is written.
+    pub fn write(path: &str, content: &str) -> Self {
+        Self::new(path, Some(content.to_owned()), format!("Wrote {path}"))
+    }
+
+    /// A file or folder is deleted.
+    pub fn delete(path: &str) -> Self {
+        Self::new(path, None, format!("Deleted {path}"))
+    }
+
+    fn new(path: &str, content: Option<String>, message: String) -> Self {
+        Self { path: path.to_owned(), content, message, preview: None, created_at: 0.0 }
+    }
+
+    /// What the log says of it; `at` in ms since 1970.
+    pub fn tell(&mut self, message: &str, preview: Option<&str>, at: f64) {
+        message.clone_into(&mut self.message);
+        self.preview = preview.map(str::to_owned);
+        self.created_at = at;
     }
 }
 
@@ -578,6 +634,15 @@ impl FileStore {
     /// As [`FileStore::write`].
     pub async fn delete(&self, path: &str) -> Result<Option<Change>> {
         self.convex.call(DELETE_FILE, self.change(path)).await
+    }
+
+    /// Makes all of these changes, with their lines in the log, or none.
+    ///
+    /// # Errors
+    /// As [`FileStore::write`].
+    pub async fn commit(&self, changes: &[StagedChange]) -> Result<()> {
+        let args = json!({ "projectId": self.project_id, "changes": changes });
+        self.convex.call::<Value>(COMMIT_FILES, args).await.map(drop)
     }
 
     /// Changes several files at once, each only if it still is as it was found.

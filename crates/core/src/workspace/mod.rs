@@ -7,6 +7,7 @@ pub mod materialise;
 pub mod memory;
 pub mod path;
 pub mod snapshot;
+pub mod staged;
 pub mod tree;
 pub mod watched;
 

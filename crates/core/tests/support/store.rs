@@ -31,6 +31,8 @@ pub struct State {
     pub run_id: Value,
     /// Attempt, number of the last write, finished turns.
     pub journal: Option<(u64, u64, Vec<Value>)>,
+    /// The project was deleted.
+    pub gone: bool,
     /// A deployment from before writes were numbered.
     pub old: bool,
     pub epoch: u64,
@@ -44,6 +46,8 @@ pub struct State {
     pub appends: usize,
     /// At the n-th call: it takes effect or not, and no answer comes.
     pub kill_at: Option<(usize, bool)>,
+    /// As `kill_at`, at the next call of a function.
+    pub kill_call: Option<(String, bool)>,
     pub killed: Arc<Notify>,
     /// Before each mutation's answer.
     pub latency: Duration,
@@ -168,10 +172,11 @@ impl State {
             args: args.clone(),
             status_before: self.status.clone(),
         });
-        if let Some((n, takes_effect)) = self.kill_at
-            && self.log.len() == n
-        {
+        let at = self.kill_at.filter(|(n, _)| self.log.len() == *n).map(|(_, takes_effect)| takes_effect);
+        let by_name = self.kill_call.as_ref().filter(|(call, _)| *call == name).map(|(_, effect)| *effect);
+        if let Some(takes_effect) = at.or(by_name) {
             self.kill_at = None;
+            self.kill_call = None;
             if takes_effect {
                 self.answer(&name, &args);
             }
@@ -277,7 +282,20 @@ impl State {
                 }
                 self.written(true)
             }
-            "appendGenerationEvent" => ok(Value::Null),
+            _ if self.gone && args.get("projectId").is_some() => {
+                refused("PROJECT_NOT_FOUND", "Project not found")
+            }
+            "appendGenerationEvent" | "beginGeneration" => ok(Value::Null),
+            "commitFiles" => {
+                for change in args["changes"].as_array().unwrap() {
+                    let path = change["path"].as_str().unwrap().to_owned();
+                    match change["content"].as_str() {
+                        Some(content) => drop(self.files.insert(path, content.to_owned())),
+                        None => self.files.retain(|p, _| *p != path && !p.starts_with(&format!("{path}/"))),
+                    }
+                }
+                ok(Value::Null)
+            }
             "readFileByPath" => ok(match self.files.get(&path) {
                 Some(content) => json!({ "kind": "file", "content": content, "updatedAt": 1 }),
                 None => Value::Null,
