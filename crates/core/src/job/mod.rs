@@ -194,7 +194,7 @@ impl Context {
 
     /// The language server of this run; started when it is first needed.
     pub(crate) fn language_server(&self) -> Arc<LanguageServer> {
-        Arc::new(LanguageServer::new(&self.env))
+        Arc::new(LanguageServer::new(&self.env).counted_by(&self.folders))
     }
 
     /// An agent with these models and tools, and the bounds and recorders of the run.

@@ -18,6 +18,7 @@ use crate::code::index::Index;
 use crate::config::Env;
 use crate::confine::Confinement;
 use crate::workspace::materialise::Workspace;
+use crate::workspace::materialise::folder::Folders;
 use crate::workspace::materialise::follow::Changed;
 
 /// Servers in a process, at most: one takes up to a few hundred MB.
@@ -52,14 +53,22 @@ pub(super) struct Desk {
     program: PathBuf,
     env: Env,
     left: MemoryLeft,
+    folders: Folders,
     pid: Arc<AtomicU32>,
     deaths: u32,
     given_up: Option<Silence>,
 }
 
 impl Desk {
-    pub(super) fn new(program: PathBuf, env: Env, left: MemoryLeft, pid: Arc<AtomicU32>) -> Self {
-        Self { session: None, copy: None, permit: None, program, env, left, pid, deaths: 0, given_up: None }
+    pub(super) fn new(
+        program: PathBuf,
+        env: Env,
+        left: MemoryLeft,
+        pid: Arc<AtomicU32>,
+        folders: Folders,
+    ) -> Self {
+        let (session, copy, permit, given_up) = (None, None, None, None);
+        Self { session, copy, permit, program, env, left, folders, pid, deaths: 0, given_up }
     }
 
     pub(super) fn has_given_up(&self) -> bool {
@@ -129,12 +138,12 @@ impl Desk {
             return copy.outside.clone().map_or(Ok(Vec::new()), |file| Err(Silence::Outside(file)));
         }
         let confined = Confinement::find(&self.env).await.is_ok_and(|found| found.confines_reading());
-        let (copy, index) = (self.copy.take(), Arc::clone(index));
+        let (copy, index, held) = (self.copy.take(), Arc::clone(index), self.folders.hold());
         let updated = tokio::task::spawn_blocking(move || {
             let (mut folder, root) = match copy {
                 Some(copy) => (copy.folder, copy.root),
                 None => {
-                    let folder = Workspace::create()?;
+                    let folder = Workspace::create(held)?;
                     let root = folder.root().canonicalize()?;
                     (folder, root)
                 }

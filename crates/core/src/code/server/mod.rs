@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use self::desk::Desk;
 use super::index::{Index, is_code};
 use crate::config::Env;
+use crate::workspace::materialise::folder::Folders;
 
 /// The file of the server; `off`: there is none. The package finds it by itself.
 pub const PATH_VARIABLE: &str = "POLARIS_TYPESCRIPT_PATH";
@@ -134,6 +135,7 @@ pub struct LanguageServer {
     program: Option<PathBuf>,
     env: Env,
     left: MemoryLeft,
+    folders: Folders,
     driver: Mutex<Option<Driver>>,
 }
 
@@ -164,7 +166,15 @@ impl LanguageServer {
     pub fn new(env: &Env) -> Self {
         let program = env.get(PATH_VARIABLE).filter(|path| *path != "off").map(PathBuf::from);
         let program = program.filter(|path| path.is_file());
-        Self { program, env: env.clone(), left: memory::left, driver: Mutex::default() }
+        let folders = Folders::default();
+        Self { program, env: env.clone(), left: memory::left, folders, driver: Mutex::default() }
+    }
+
+    /// Counts the folder that it works in among these, for as long as the folder exists.
+    #[must_use]
+    pub fn counted_by(mut self, folders: &Folders) -> Self {
+        self.folders = folders.clone();
+        self
     }
 
     /// Asks about a file of the project as `index` has it.
@@ -185,8 +195,10 @@ impl LanguageServer {
         let (reply, answer) = oneshot::channel();
         let is_warm = {
             let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-            let driver =
-                driver.get_or_insert_with(|| Driver::start(program.clone(), self.env.clone(), self.left));
+            let driver = driver.get_or_insert_with(|| {
+                let desk = (self.env.clone(), self.left, self.folders.clone());
+                Driver::start(program.clone(), desk)
+            });
             let ask = Ask { index: Arc::clone(index), path: Arc::clone(path), question, reply };
             driver.asks.send(ask).map_err(|_| Silence::Failed)?;
             driver.is_warm.load(Ordering::Relaxed)
@@ -206,13 +218,13 @@ impl LanguageServer {
 }
 
 impl Driver {
-    fn start(program: PathBuf, env: Env, left: MemoryLeft) -> Self {
+    fn start(program: PathBuf, (env, left, folders): (Env, MemoryLeft, Folders)) -> Self {
         let (asks, mut asked) = mpsc::unbounded_channel::<Ask>();
         let is_warm = Arc::new(AtomicBool::new(false));
         let pid = Arc::new(AtomicU32::new(0));
         let (warm, told) = (Arc::clone(&is_warm), Arc::clone(&pid));
         let task = tokio::spawn(async move {
-            let mut desk = Desk::new(program, env, left, told);
+            let mut desk = Desk::new(program, env, left, told, folders);
             while let Some(ask) = asked.recv().await {
                 // Who asked first may be gone: what it wanted makes the server warm all the same.
                 if ask.reply.is_closed() && warm.load(Ordering::Relaxed) {

@@ -59,7 +59,7 @@ fn a_folder_goes_however_deep_or_locked_up_it_is_and_no_link_is_followed() {
     deep(&project, 3_000);
     std::os::unix::fs::symlink(&outside, project.join("link")).unwrap();
     fs::create_dir_all(project.join("closed/within")).unwrap();
-    fs::set_permissions(project.join("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(project.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     let path = folder.path().to_owned();
     drop(folder);
     assert!(!path.exists());

@@ -53,6 +53,7 @@ impl Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::materialise::folder::Folders;
 
     fn texts(files: &[(&str, &str)]) -> BTreeMap<Arc<str>, Arc<str>> {
         files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect()
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_written() {
-        let mut folder = Workspace::create().unwrap();
+        let mut folder = Workspace::create(Folders::default().hold()).unwrap();
         let mut follow = |files: &[(&str, &str)]| {
             let changes = folder.follow(&texts(files)).unwrap();
             let changes: Vec<_> = changes.iter().map(|(path, change)| (path.to_string(), *change)).collect();
