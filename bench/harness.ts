@@ -72,6 +72,8 @@ export interface Programs {
 
 export interface Harness {
   readonly url: string;
+  /** As in `Programs`. */
+  readonly addon?: string | undefined;
   /** The folder with the programs. */
   readonly binaries: string;
   measure(plan: Plan): Promise<Sample>;
@@ -113,6 +115,7 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
 
   return {
     url,
+    addon,
     binaries,
     async measure(plan) {
       const [command, args] =

@@ -116,7 +116,7 @@ async function timed(work: () => Promise<void>): Promise<number> {
 }
 
 async function plainly(): Promise<void> {
-  const child = spawn(PROGRAM, { stdio: ["pipe", "pipe", "ignore"], env: {} });
+  const child = spawn(PROGRAM, { stdio: ["pipe", "pipe", "ignore"], env: {} as NodeJS.ProcessEnv });
   const [code] = await once(child, "close");
   if (code !== 0) throw new Error(`${PROGRAM} ended with ${code}`);
 }
@@ -132,7 +132,7 @@ async function confined(helper: string, level: Level, { workspace, temp }: Place
     workspace,
     temp,
   };
-  const child = spawn(helper, { stdio: ["pipe", "pipe", "ignore"], env: {} });
+  const child = spawn(helper, { stdio: ["pipe", "pipe", "ignore"], env: {} as NodeJS.ProcessEnv });
   const parts: Buffer[] = [];
   child.stdout.on("data", (part: Buffer) => parts.push(part));
   child.stdin.write(`${JSON.stringify(request)}\n`);

@@ -6,6 +6,7 @@ import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
 import { sandbox } from "./sandbox.ts";
 import { slowStore } from "./slow-store.ts";
+import { startup } from "./startup.ts";
 import { tools } from "./tools/tools.ts";
 
 /** How much is measured. */
@@ -311,6 +312,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   ttft,
   tools,
   "slow-store": slowStore,
+  startup,
   sandbox,
   page,
 };

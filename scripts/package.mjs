@@ -100,9 +100,10 @@ export async function stageRoot({ out, triples, repository }) {
   writeManifest(out, {
     ...manifest,
     ...(repository ? repositoryOf(repository) : {}),
-    optionalDependencies: Object.fromEntries(
-      triples.map((triple) => [`${NAME}-${triple}`, number]),
-    ),
+    optionalDependencies: {
+      ...manifest.optionalDependencies,
+      ...Object.fromEntries(triples.map((triple) => [`${NAME}-${triple}`, number])),
+    },
   });
   return out;
 }
