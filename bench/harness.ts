@@ -64,7 +64,7 @@ export interface Sample {
 }
 
 export interface Programs {
-  /** The folder with polaris-bench-server and polaris-bench-floor. */
+  /** The folder with polaris-bench-server, polaris-bench-floor and polaris-sandbox. */
   binaries: string;
   /** The addon to measure; undefined: the one that the package finds. */
   addon?: string | undefined;

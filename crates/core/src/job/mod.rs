@@ -11,7 +11,7 @@ mod resume;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,12 @@ use crate::scrape::LeftOut;
 use crate::telemetry::Telemetry;
 use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
+use crate::workspace::materialise::folder::Folders;
 use crate::workspace::snapshot::Snapshot;
+
+/// How long the end of a run waits for its folders to be removed. What is left then is removed while
+/// the process lives, or by the next one.
+const FOLDERS_BUDGET: Duration = Duration::from_secs(5);
 
 /// What to run.
 #[derive(Debug, Clone, Deserialize, TS)]
@@ -167,6 +172,8 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) telemetry: Telemetry,
     pub(crate) started: Instant,
+    /// With the files of projects for commands.
+    pub(crate) folders: Folders,
 }
 
 impl Context {
@@ -181,7 +188,8 @@ impl Context {
 
     /// What runs commands on these files within the bounds of the run.
     pub(crate) fn command(&self, files: &Arc<Snapshot>) -> ExecuteCommand {
-        ExecuteCommand::new(Arc::clone(files), self.env.clone(), self.options.limits.command_ms)
+        let limit = self.options.limits.command_ms;
+        ExecuteCommand::new(Arc::clone(files), self.env.clone(), limit).counted_by(&self.folders)
     }
 
     /// The language server of this run; started when it is first needed.
@@ -248,6 +256,7 @@ impl Run {
             events: events.clone(),
             telemetry: telemetry.clone(),
             started: Instant::now(),
+            folders: Folders::default(),
         };
         let run_limit = millis(context.options.limits.run_ms);
         let end = Ending { events: events.clone(), sender: Some(sender) };
@@ -280,6 +289,8 @@ impl Run {
                     .unwrap_or_default();
                 Err(CoreError::new(ErrorCode::Internal, format!("the core panicked: {text}")))
             });
+            // The process may be gone as soon as the run has ended.
+            let _ = tokio::time::timeout(FOLDERS_BUDGET, context.folders.gone()).await;
             match &outcome {
                 Ok(result) => context.events.push(Event::Status { status: result.status }),
                 Err(error) => context.telemetry.error("run", error),

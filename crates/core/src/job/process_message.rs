@@ -113,7 +113,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         let data = json!({ "steps": resume.answer.steps, "attempt": context.options.attempt.number });
         context.telemetry.breadcrumb("run", "goes on behind an earlier attempt", data);
     }
-    let writer = StreamWriter::spawn(store.clone(), context.events.clone(), text, calls);
+    let writer = StreamWriter::spawn(store.clone(), context.events.clone(), text, calls, &begun.turns);
     let body = async {
         tokio::select! {
             answer = answer(context, &store, &begun.project_id, resume, &writer) => answer.map(Ok),
@@ -125,7 +125,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
             let status = match context.until_cancelled(writer.finish(MessageStatus::Completed, None)).await {
                 Ok(status) => status?,
                 Err(reason) => {
-                    let text = writer.text();
+                    let text = writer.stored_text();
                     drop(writer);
                     end_stopped(&store, &text, reason).await;
                     return Err(stopped(reason));
@@ -160,7 +160,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
             let note = FailureNote { code: error.code.name().to_owned(), message: error.message.clone() };
             if writer.finish(MessageStatus::Failed, Some(note.clone())).await.is_err() {
                 // The writer had given up on a write; the end itself may still be possible.
-                let text = writer.text();
+                let text = writer.stored_text();
                 let end = store.finish(&text, MessageStatus::Failed, Some(&note));
                 if let Ok(Err(store_error)) = tokio::time::timeout(STOP_BUDGET, end).await {
                     context.telemetry.error("store", &store_error);
@@ -169,7 +169,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
             Err(error)
         }
         Err(reason) => {
-            let text = writer.text();
+            let text = writer.stored_text();
             // Dropped first: nothing of this run may be written after its final status.
             drop(writer);
             end_stopped(&store, &text, reason).await;

@@ -7,20 +7,23 @@ use serde_json::Value;
 
 use crate::agent::{Answer, CONTINUE, OpenCall, Resume, TurnRecord};
 use crate::model::{ChatMessage, ToolCall};
+use crate::store::fit;
 use crate::store::functions::{Begun, StoredCall};
 
 /// Where to go on; `None` if nothing is finished.
 pub(super) fn resume(begun: &Begun) -> Option<Resume> {
+    // Of a text that was cut, only the turns before the cut are known.
+    let content = begun.content.strip_suffix(fit::CUT).unwrap_or(&begun.content);
     let turns: Vec<TurnRecord> = begun
         .turns
         .iter()
         .map_while(|turn| serde_json::from_value(turn.data.clone()).ok())
-        .take_while(|turn: &TurnRecord| begun.content.is_char_boundary(turn.end))
+        .take_while(|turn: &TurnRecord| content.is_char_boundary(turn.end))
         .collect();
     let last = turns.last()?;
     let mut resume = Resume {
         answer: Answer {
-            text: begun.content[..last.end].to_owned(),
+            text: content[..last.end].to_owned(),
             steps: last.step,
             tool_calls: 0,
             usage: last.usage,
@@ -33,7 +36,7 @@ pub(super) fn resume(begun: &Begun) -> Option<Resume> {
     };
     let mut start = 0;
     for turn in &turns {
-        let text = begun.content.get(start..turn.end)?.to_owned();
+        let text = content.get(start..turn.end)?.to_owned();
         start = turn.end;
         let open = turn.calls.iter().map(|(id, provider_id)| open(&begun.tool_calls, id, provider_id));
         let open: Vec<OpenCall> = open.collect::<Option<_>>()?;

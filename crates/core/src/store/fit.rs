@@ -19,10 +19,46 @@ pub const MAX_CALLS_BYTES: usize = 640 << 10;
 /// What is kept of a result for which there is no room.
 const KEPT_BYTES: usize = 1 << 10;
 
-/// Arguments as they are stored.
-pub fn args(args: Value) -> Value {
+/// Bytes of a message's text, calls and turns together: below Convex's 1 MiB for a document, with room
+/// for the status, ids, a failure's note and the names of fields.
+const MAX_MESSAGE_BYTES: usize = 960 << 10;
+/// Bytes of all finished turns together that may carry what they reasoned.
+const MAX_TURNS_BYTES: usize = 128 << 10;
+/// The end of a text of which a message holds only the head.
+pub const CUT: &str =
+    "\n\n[… The answer goes on, but it is longer than a message can hold: only its beginning is kept. …]";
+
+/// Up to where a text is stored beside calls and turns of `used` bytes; `None`: to its end. What is cut
+/// is closed by [`CUT`].
+pub fn text_end(text: &str, used: usize) -> Option<usize> {
+    let room = MAX_MESSAGE_BYTES.saturating_sub(used);
+    if text.len() <= room {
+        return None;
+    }
+    let most = room.saturating_sub(CUT.len());
+    Some((0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0))
+}
+
+/// A text as it is stored, with the end that [`text_end`] says.
+pub fn text(text: &str, end: Option<usize>) -> String {
+    end.map_or_else(|| text.to_owned(), |end| format!("{}{CUT}", &text[..end]))
+}
+
+/// A turn as it is stored, where the others have `used` bytes already. Without its reasoning, it can
+/// still be gone on behind.
+pub fn turn(mut data: Value, used: usize) -> Value {
+    if used + data.to_string().len() > MAX_TURNS_BYTES
+        && let Some(fields) = data.as_object_mut()
+    {
+        fields.remove("reasoning");
+    }
+    data
+}
+
+/// Arguments as they are stored, where `room` bytes are left for them.
+pub fn args(args: Value, room: usize) -> Value {
     let bytes = args.to_string().len();
-    if bytes > MAX_ARGS_BYTES {
+    if bytes > room.min(MAX_ARGS_BYTES) && bytes > KEPT_BYTES {
         return json!({ "truncated": true, "bytes": bytes });
     }
     value(args, 0)
@@ -80,13 +116,13 @@ mod tests {
     #[test]
     fn ordinary_arguments_stay_as_they_are() {
         let value = json!({ "path": "src/a.ts", "content": "é", "n": 1.5, "list": [1, { "b": null }] });
-        assert_eq!(args(value.clone()), value);
+        assert_eq!(args(value.clone(), 1_000), value);
     }
 
     #[test]
     fn names_that_convex_refuses_are_encoded() {
         assert_eq!(
-            args(json!({ "$ref": 1, "_id": 2, "ключ": 3, "": 4, "a b": 5 })),
+            args(json!({ "$ref": 1, "_id": 2, "ключ": 3, "": 4, "a b": 5 }), 1_000),
             json!({
                 "%24ref": 1, "%5Fid": 2, "%D0%BA%D0%BB%D1%8E%D1%87": 3, "%00": 4, "a b": 5,
             })
@@ -106,10 +142,34 @@ mod tests {
                 _ => 0,
             }
         }
-        assert_eq!(depth(&args(deep)), MAX_DEPTH);
-        assert!(args(json!({ "list": vec![1; 9_000] }))["list"].is_string());
+        assert_eq!(depth(&args(deep, MAX_ARGS_BYTES)), MAX_DEPTH);
+        assert!(args(json!({ "list": vec![1; 9_000] }), MAX_ARGS_BYTES)["list"].is_string());
         let bytes = MAX_ARGS_BYTES + 100;
-        assert_eq!(args(json!({ "content": "x".repeat(bytes) }))["truncated"], true);
+        assert_eq!(args(json!({ "content": "x".repeat(bytes) }), bytes * 2)["truncated"], true);
+        let content = json!({ "content": "x".repeat(5_000) });
+        assert_eq!(args(content.clone(), 6_000), content);
+        assert_eq!(args(content, 4_000)["truncated"], true, "the message is full");
+    }
+
+    #[test]
+    fn a_text_that_fits_is_whole_and_another_one_is_cut_between_characters() {
+        let most = MAX_MESSAGE_BYTES - 1_000;
+        assert_eq!(text_end(&"x".repeat(most), 1_000), None);
+        for shift in 0..4 {
+            let long = "x".repeat(shift) + &"😀".repeat(most / 4 + 1);
+            let end = text_end(&long, 1_000);
+            let stored = text(&long, end);
+            assert!(stored.len() <= most && stored.len() > most - 8, "{}", stored.len());
+            assert!(long.starts_with(stored.strip_suffix(CUT).unwrap()));
+        }
+        assert_eq!(text("abc", text_end("abc", MAX_MESSAGE_BYTES)), CUT);
+    }
+
+    #[test]
+    fn turns_give_up_their_reasoning_before_they_fill_the_message() {
+        let data = json!({ "step": 1, "reasoning": { "text": "x".repeat(8_000) } });
+        assert_eq!(turn(data.clone(), 0), data);
+        assert_eq!(turn(data, MAX_TURNS_BYTES), json!({ "step": 1 }));
     }
 
     #[test]

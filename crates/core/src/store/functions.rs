@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::convex::{Convex, Function, Kind, Repeat};
 use crate::error::Result;
 use crate::event::MessageStatus;
+use crate::http;
 
 const fn query(path: &'static str) -> Function {
     Function { path, kind: Kind::Query, repeat: Repeat::Safe }
@@ -202,7 +203,11 @@ impl MessageStore {
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `NOT_AN_ASSISTANT_MESSAGE`, `STORE_*`.
     pub async fn begin(&self, run_id: Option<&str>, attempt: u32) -> Result<Begun> {
-        let mut args = json!({ "messageId": self.message_id, "attempt": attempt, "resume": true });
+        // New for each attempt: the same call again has the effect of one.
+        let worker = format!("{:016x}", (http::random() * 2_f64.powi(53)) as u64);
+        let mut args = json!({
+            "messageId": self.message_id, "attempt": attempt, "resume": true, "worker": worker,
+        });
         if let Some(run_id) = run_id {
             args["runId"] = json!(run_id);
         }

@@ -37,10 +37,23 @@ struct Pending {
     /// Indexes into `calls` of those not yet written in their present form.
     calls_dirty: Vec<usize>,
     turns: Vec<FinishedTurn>,
+    /// Bytes of all turns, written or not.
+    turn_bytes: usize,
     /// How many turns and results have been recorded.
     boundaries: u64,
     finish: Option<(MessageStatus, Option<FailureNote>)>,
     outcome: Option<Outcome>,
+}
+
+impl Pending {
+    fn call_bytes(&self) -> usize {
+        self.calls.iter().map(call_bytes).sum()
+    }
+
+    /// Up to where the text is stored, if there is no room for all of it.
+    fn cut(&self) -> Option<usize> {
+        fit::text_end(&self.text, self.call_bytes() + self.turn_bytes)
+    }
 }
 
 /// How writing ended.
@@ -83,11 +96,18 @@ impl Drop for StreamWriter {
 }
 
 impl StreamWriter {
-    /// Starts the task that writes to `store`. The message has `text` and `calls` of an earlier
-    /// attempt, and beyond `text` perhaps more, which the first write takes away.
-    pub fn spawn(store: MessageStore, events: Events, text: String, calls: Vec<StoredCall>) -> Self {
+    /// Starts the task that writes to `store`. The message has `text`, `calls` and `turns` of an
+    /// earlier attempt, and beyond `text` perhaps more, which the first write takes away.
+    pub fn spawn(
+        store: MessageStore,
+        events: Events,
+        text: String,
+        calls: Vec<StoredCall>,
+        turns: &[FinishedTurn],
+    ) -> Self {
         let resumed = !text.is_empty() || !calls.is_empty();
-        let pending = Pending { text, text_dirty: resumed, calls, ..Pending::default() };
+        let turn_bytes = turns.iter().map(|turn| turn.data.to_string().len()).sum();
+        let pending = Pending { text, text_dirty: resumed, calls, turn_bytes, ..Pending::default() };
         let shared = Arc::new(Shared { pending: Mutex::new(pending), ..Shared::default() });
         let (acknowledged, recorded) = watch::channel(0);
         let driver = Driver {
@@ -130,15 +150,24 @@ impl StreamWriter {
         self.shared.lock().text.clone()
     }
 
+    /// The text so far as it fits into the message.
+    pub fn stored_text(&self) -> String {
+        let pending = self.shared.lock();
+        fit::text(&pending.text, pending.cut())
+    }
+
     /// Records a finished turn and the calls that are about to run, with the text before them.
-    pub fn calls(&self, calls: impl IntoIterator<Item = StoredCall>, turn: FinishedTurn) {
+    pub fn calls(&self, calls: impl IntoIterator<Item = StoredCall>, mut turn: FinishedTurn) {
         let mut pending = self.shared.lock();
         for mut call in calls {
-            call.args = fit::args(call.args);
+            let room = fit::MAX_CALLS_BYTES.saturating_sub(pending.call_bytes());
+            call.args = fit::args(call.args, room);
             let index = pending.calls.len();
             pending.calls.push(call);
             pending.calls_dirty.push(index);
         }
+        turn.data = fit::turn(turn.data, pending.turn_bytes);
+        pending.turn_bytes += turn.data.to_string().len();
         pending.turns.push(turn);
         pending.boundaries += 1;
         drop(pending);
@@ -149,8 +178,7 @@ impl StreamWriter {
     pub fn result(&self, id: &str, result: &str) {
         let mut pending = self.shared.lock();
         if let Some(index) = pending.calls.iter().position(|call| call.id == id) {
-            let used: usize = pending.calls.iter().map(call_bytes).sum();
-            let room = fit::MAX_CALLS_BYTES.saturating_sub(used);
+            let room = fit::MAX_CALLS_BYTES.saturating_sub(pending.call_bytes());
             pending.calls[index].result = Some(json!(fit::result(result, room)));
             if !pending.calls_dirty.contains(&index) {
                 pending.calls_dirty.push(index);
@@ -218,14 +246,17 @@ impl StreamWriter {
 #[derive(Debug, Clone, Copy, Default)]
 struct Stored {
     bytes: usize,
-    /// The same in UTF-16 units, as the store counts.
+    /// What is stored in UTF-16 units, as the store counts.
     units: usize,
+    /// Where the text was cut, if it was.
+    cut: Option<usize>,
 }
 
 /// One write as it is sent.
 struct Job {
     text: JobText,
     text_bytes: usize,
+    cut: Option<usize>,
     calls: Vec<StoredCall>,
     turn: Option<FinishedTurn>,
     boundary: u64,
@@ -358,9 +389,12 @@ impl Driver {
             JobText::None => {}
             JobText::Tail(from, text) => {
                 let units = from.units + utf16_len(text);
-                self.stored = Some(Stored { bytes: from.bytes + text.len(), units });
+                self.stored = Some(Stored { bytes: from.bytes + text.len(), units, cut: from.cut });
             }
-            JobText::Whole(text) => self.stored = Some(Stored { bytes: text.len(), units: utf16_len(text) }),
+            JobText::Whole(text) => {
+                let bytes = job.cut.unwrap_or(text.len());
+                self.stored = Some(Stored { bytes, units: utf16_len(text), cut: job.cut });
+            }
         }
         if job.boundary > *self.acknowledged.borrow() {
             self.acknowledged.send_replace(job.boundary);
@@ -395,22 +429,29 @@ impl Driver {
         let boundary = pending.boundaries - pending.turns.len() as u64;
         let text_dirty = std::mem::replace(&mut pending.text_dirty, false);
         let unchanged = std::mem::replace(&mut pending.unchanged, usize::MAX);
-        let base =
-            self.stored.filter(|stored| self.can_append && stored.bytes <= unchanged.min(pending.text.len()));
+        let cut = pending.cut();
+        let base = self.stored.filter(|stored| {
+            self.can_append && stored.cut == cut && stored.bytes <= unchanged.min(pending.text.len())
+        });
+        // Behind a cut nothing is new.
+        let tail = |base: &Stored| match cut {
+            Some(_) => String::new(),
+            None => pending.text[base.bytes..].to_owned(),
+        };
         let failed = finish.as_ref().is_some_and(|(_, error)| error.is_some());
         let text = match (base, kind) {
-            (Some(base), WriteKind::Timer) => JobText::Tail(base, pending.text[base.bytes..].to_owned()),
-            (Some(base), WriteKind::Final) if !failed => {
-                JobText::Tail(base, pending.text[base.bytes..].to_owned())
-            }
-            (Some(_), WriteKind::Boundary) if !text_dirty => JobText::None,
-            _ => JobText::Whole(pending.text.clone()),
+            (Some(_), WriteKind::Timer) if cut.is_some() => JobText::None,
+            (Some(base), WriteKind::Timer) => JobText::Tail(base, tail(&base)),
+            (Some(base), WriteKind::Final) if !failed => JobText::Tail(base, tail(&base)),
+            (Some(_), WriteKind::Boundary) if !text_dirty || cut.is_some() => JobText::None,
+            _ => JobText::Whole(fit::text(&pending.text, cut)),
         };
-        let call_bytes: usize = pending.calls.iter().map(call_bytes).sum();
-        let text_bytes = pending.text.len();
+        let call_bytes = pending.call_bytes() + pending.turn_bytes;
+        let text_bytes = cut.map_or(pending.text.len(), |end| end + fit::CUT.len());
         Job {
             text,
             text_bytes,
+            cut,
             calls,
             turn,
             boundary,

@@ -86,7 +86,7 @@ function addConvexFunctions({ convex }: ProjectFolder, plan: Plan): void {
       text
         // The types of `api` know this module only after the next code generation.
         .replace(api, 'import { anyApi as internal } from "convex/server";')
-        .replaceAll("internal.leases.", "internal.polaris.leases.")
+        .replace(/\binternal\.(?=\w+\.)/g, "internal.polaris.")
         .replace(
           /(from ")((?:\.\.?\/)+)(_generated\/)/g,
           (_, head, up, tail) => `${head}${up === "./" ? "../" : `../${up}`}${tail}`,
