@@ -38,6 +38,8 @@ const config: NextConfig = {
   reactStrictMode: true,
   devIndicators: false,
   headers: async () => [{ source: "/:path*", headers: SECURITY_HEADERS }],
+  // Instruments modules while they load: bundled, it would find none. Only the server imports it.
+  serverExternalPackages: ["@sentry/node"],
   turbopack: { root: REPOSITORY },
   outputFileTracingRoot: REPOSITORY,
   typescript: {

@@ -23,6 +23,8 @@ const TINY: Sizes = {
   storeSeconds: 0.5,
   longAnswer: 0,
   pageTokens: 400,
+  toolCalls: 1,
+  toolFiles: [40],
 };
 
 const STAND_INS: Partial<Record<ClientName, ClientName>> = {
@@ -33,10 +35,11 @@ const STAND_INS: Partial<Record<ClientName, ClientName>> = {
 };
 
 test("every benchmark measures exact text and gives its document", async (t) => {
-  const cargo = spawnSync("cargo", ["build", "--quiet", "--package", "polaris-bench"], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
+  const cargo = spawnSync(
+    "cargo",
+    ["build", "--quiet", "--package", "polaris-bench", "--package", "polaris-sandbox"],
+    { cwd: ROOT, encoding: "utf8" },
+  );
   if (cargo.error !== undefined) {
     assert.ok(process.env.CI === undefined, "CI needs cargo");
     return t.skip("cargo is not installed");

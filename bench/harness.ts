@@ -64,7 +64,7 @@ export interface Sample {
 }
 
 export interface Programs {
-  /** The folder with polaris-bench-server and polaris-bench-floor. */
+  /** The folder with polaris-bench-server, polaris-bench-floor and polaris-sandbox. */
   binaries: string;
   /** The addon to measure; undefined: the one that the package finds. */
   addon?: string | undefined;
@@ -72,6 +72,10 @@ export interface Programs {
 
 export interface Harness {
   readonly url: string;
+  /** As in `Programs`. */
+  readonly addon?: string | undefined;
+  /** The folder with the programs. */
+  readonly binaries: string;
   measure(plan: Plan): Promise<Sample>;
   close(): Promise<void>;
 }
@@ -111,6 +115,8 @@ export async function startHarness({ binaries, addon }: Programs): Promise<Harne
 
   return {
     url,
+    addon,
+    binaries,
     async measure(plan) {
       const [command, args] =
         plan.client === "floor"

@@ -97,7 +97,7 @@ function peerOf<K extends string>(rounds: readonly Round<K>[], key: K): ClientNa
 }
 
 /** Three significant digits: more would be noise. */
-function digits(value: number): number {
+export function digits(value: number): number {
   return Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
 }
 

@@ -4,7 +4,10 @@
 import type { Harness, Plan, Sample } from "./harness.ts";
 import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
+import { sandbox } from "./sandbox.ts";
 import { slowStore } from "./slow-store.ts";
+import { startup } from "./startup.ts";
+import { tools } from "./tools/tools.ts";
 
 /** How much is measured. */
 export interface Sizes {
@@ -26,6 +29,10 @@ export interface Sizes {
   longAnswer: number;
   /** Tokens of the long answer on a page. */
   pageTokens: number;
+  /** Calls of each tool in a round. */
+  toolCalls: number;
+  /** Files of the projects that the tools look at. */
+  toolFiles: readonly number[];
 }
 
 export const FULL: Sizes = {
@@ -38,6 +45,8 @@ export const FULL: Sizes = {
   storeSeconds: 20,
   longAnswer: 20_000,
   pageTokens: 20_000,
+  toolCalls: 5,
+  toolFiles: [100, 1_000, 10_000],
 };
 
 export const QUICK: Sizes = {
@@ -50,6 +59,8 @@ export const QUICK: Sizes = {
   storeSeconds: 10,
   longAnswer: 0,
   pageTokens: 5_000,
+  toolCalls: 3,
+  toolFiles: [100, 1_000, 10_000],
 };
 
 /** Measures `plans` in `runs` rounds, in a new order in each. */
@@ -299,6 +310,9 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   concurrent,
   loop,
   ttft,
+  tools,
   "slow-store": slowStore,
+  startup,
+  sandbox,
   page,
 };

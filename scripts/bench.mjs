@@ -23,7 +23,8 @@ await main(async () => {
 async function buildPrograms() {
   const begun = Date.now();
   // Cargo says itself what it compiles; when all is fresh it says nothing that matters.
-  const args = ["build", "--release", "--package", "polaris-node", "--package", "polaris-bench"];
+  const packages = ["polaris-node", "polaris-sandbox", "polaris-bench"];
+  const args = ["build", "--release", ...packages.flatMap((name) => ["--package", name])];
   if (!existsSync(ADDON)) {
     say("building the release addon and the bench programs (cargo): they have not been built here");
   }

@@ -43,6 +43,12 @@ const STEPS = [
     "local/convex/contract.ts",
   ],
   ["types from Rust", process.execPath, ["scripts/types.mjs", "--check"], "npm/src/generated.ts"],
+  [
+    "table of error codes",
+    process.execPath,
+    ["scripts/troubleshooting.mjs", "--check"],
+    "docs/troubleshooting.md",
+  ],
   ["package code", process.execPath, ["npm/build.mjs", "--check"], "npm/build.mjs"],
 ];
 

@@ -72,7 +72,7 @@ export function stagePlatform(triple, { out, addon, helper, repository }) {
   for (const name of ["LICENSE"]) copyFileSync(join(ROOT, name), join(out, name));
   writeFileSync(
     join(out, "README.md"),
-    `# ${manifest.name}\n\n${manifest.description}. Installed by [${NAME}](https://www.npmjs.com/package/${NAME}); not for use on its own.\n`,
+    `# ${manifest.name}\n\n${manifest.description}. Installed by the package ${NAME}; not for use on its own.\n`,
   );
   writeManifest(out, { ...manifest, ...(repository ? repositoryOf(repository) : {}) });
   return out;
@@ -100,9 +100,10 @@ export async function stageRoot({ out, triples, repository }) {
   writeManifest(out, {
     ...manifest,
     ...(repository ? repositoryOf(repository) : {}),
-    optionalDependencies: Object.fromEntries(
-      triples.map((triple) => [`${NAME}-${triple}`, number]),
-    ),
+    optionalDependencies: {
+      ...manifest.optionalDependencies,
+      ...Object.fromEntries(triples.map((triple) => [`${NAME}-${triple}`, number])),
+    },
   });
   return out;
 }

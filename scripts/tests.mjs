@@ -105,9 +105,12 @@ function readCounts(path) {
   }
 }
 
-export async function runCargoTests(args = []) {
+/**
+ * @param {{ packages?: readonly string[], args?: readonly string[] }} options
+ */
+export async function runCargoTests({ packages = ["--workspace"], args = [] } = {}) {
   let counts = NONE;
-  const { code } = await run("cargo", ["test", "--workspace", "--no-fail-fast", ...args], {
+  const { code } = await run("cargo", ["test", ...packages, "--no-fail-fast", ...args], {
     cwd: ROOT,
     env: testEnv(),
     onLine: (line) => {

@@ -98,6 +98,7 @@ describe("a generation", () => {
     );
     assert.equal(files, (await whole.files()).size);
     assert.ok(usage.input > 0 && usage.output > 0);
+    assert.deepEqual((output as GeneratedProject).inspection, { count: 0, problems: [] });
     assert.deepEqual(metadata?.step, { id: "verify-project", number: 9, of: 9 });
     assert.equal(metadata?.files, files);
     assert.deepEqual(metadata?.tokens, { input: usage.input, output: usage.output });
@@ -123,6 +124,7 @@ describe("a generation", () => {
     const calls = log.filter(({ message }) => / emitted \d+ tool call\(s\)$/.test(message));
     assert.ok(calls.length > STEPS.length && calls.every(({ type }) => type === "info"));
     assert.ok(log.every(({ type }) => type !== "error"));
+    assert.equal(log.at(-1)?.message, "Inspection: no problems found");
   });
 
   it("sends the bytes of the prompt file, and forces the first tool only", async () => {
@@ -400,7 +402,7 @@ describe("a generation that cannot be", () => {
     await world.runs.until("finished", runId);
     const { error, status } = await world.trigger.runs.retrieve(runId);
     assert.equal(status, "FAILED");
-    assert.match(error?.message ?? "", /generate-config-files: PROJECT_NOT_FOUND/);
+    assert.match(error?.message ?? "", /^PROJECT_NOT_FOUND: .*Project not found$/);
   });
 
   it("with a plan that does not exist names it", async () => {

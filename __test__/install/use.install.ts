@@ -60,6 +60,7 @@ let app: Project;
 let model: ModelServer;
 
 before(async () => {
+  // Nothing else can be fetched: what else is optional must be so.
   registry = await ourRegistry();
   app = project({ name: "app" });
   model = await startModelServer((exchange) => exchange.text("hello ").text("🌍").finish());

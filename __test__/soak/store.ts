@@ -17,6 +17,15 @@ export interface StoredMessage {
 
 type Args = Record<string, unknown>;
 
+class Equals {
+  readonly wanted: [string, unknown][] = [];
+
+  eq(field: string, value: unknown): this {
+    this.wanted.push([field, value]);
+    return this;
+  }
+}
+
 export class Store {
   readonly messages = new Map<string, StoredMessage>();
   readonly files = new Map<string, Map<string, string>>();
@@ -36,6 +45,15 @@ export class Store {
       patch: async (id: string, change: Record<string, unknown>) => {
         Object.assign(find(id) ?? {}, change);
       },
+      // Messages by the fields of an index, as far as they are compared with `eq`.
+      query: (_table: string) => ({
+        withIndex: (_name: string, range: (q: Equals) => Equals) => {
+          const { wanted } = range(new Equals());
+          const fits = (message: StoredMessage) =>
+            wanted.every(([field, value]) => message[field as keyof StoredMessage] === value);
+          return { first: async () => [...this.messages.values()].find(fits) ?? null };
+        },
+      }),
     };
     this.#ctx = { db } as unknown as MutationCtx;
   }
@@ -102,7 +120,7 @@ export class Store {
         const key = `${String(args.projectId)}/${path}`;
         this.changes.set(key, (this.changes.get(key) ?? 0) + 1);
         this.#project(args).set(path, String(args.content));
-        return null;
+        return { before: 0, updatedAt: 0 };
       }
       default:
         throw new Error(`the soak's store has no ${name}`);

@@ -1,10 +1,10 @@
 // No generation ends without a word: each one has itself looked at when its log has been quiet for too
 // long. What its run is doing only the runner knows, and no key of the runner is here; so silence
-// decides (see model/generations.ts).
+// decides (see model/silence.ts).
 import { v } from "convex/values";
 import { internal } from "./_generated/api";
 import { internalMutation } from "./_generated/server";
-import { LOST, look } from "./model/generations";
+import { LOST, look } from "./model/silence";
 
 /** More lines than a generation writes in any one stretch between two looks. */
 const NEWEST_LINES = 1_000;

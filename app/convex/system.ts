@@ -23,13 +23,13 @@ import {
 import { applyChanges } from "./model/file-changes";
 import * as files from "./model/files";
 import * as generation from "./model/generation";
-import { beginGeneration as begin } from "./model/generations";
 import { findConversation, findMessage, requireProject } from "./model/lookup";
 import * as messages from "./model/messages";
 import * as projectFiles from "./model/project-files";
 import * as projects from "./model/projects";
 import * as sending from "./model/sending";
 import { serverMutation, serverQuery } from "./model/server";
+import { beginGeneration as begin } from "./model/silence";
 
 const message = documentOf("messages", messageFields);
 const conversation = documentOf("conversations", conversationFields);

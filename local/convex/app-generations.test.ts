@@ -11,7 +11,7 @@ import {
   look,
   QUIET_BETWEEN_STEPS_MS,
   QUIET_INSIDE_STEP_MS,
-} from "../../app/convex/model/generations.ts";
+} from "../../app/convex/model/silence.ts";
 import schema from "../../app/convex/schema.ts";
 import { startConvex } from "./index.ts";
 import { errorCode } from "./testing/harness.ts";

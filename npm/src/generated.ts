@@ -404,6 +404,10 @@ models?: Models,
  */
 limits?: Limits, 
 /**
+ * Whether the project is inspected after each step of a generation. It only reports. Default true.
+ */
+inspect?: boolean, 
+/**
  * When the files of a generation's step become visible. Default `streaming`.
  */
 commit?: Commit, 
@@ -569,6 +573,45 @@ url: string,
 reason: string, };
 
 /**
+ * What is wrong.
+ */
+export type ProblemKind = "syntax" | "import" | "export" | "package" | "json" | "entry";
+
+/**
+ * Something that is wrong with a project.
+ */
+export type Problem = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * The line, from 1.
+ */
+line: number, 
+/**
+ * What is wrong.
+ */
+kind: ProblemKind, 
+/**
+ * In one line.
+ */
+message: string, };
+
+/**
+ * What is wrong with a project.
+ */
+export type Inspection = { 
+/**
+ * How many problems there are.
+ */
+count: number, 
+/**
+ * The first of them, by file and line.
+ */
+problems: Array<Problem>, };
+
+/**
  * What to run.
  */
 export type RunSpec = { 
@@ -613,6 +656,10 @@ files?: { [key in string]: string },
  * Paths of the files that a generation step wrote.
  */
 written?: Array<string>, 
+/**
+ * What is wrong with the project after a generation's step, unless inspection is off.
+ */
+inspection?: Inspection, 
 /**
  * What the provider of that model is called, for job `demo-generate`.
  */

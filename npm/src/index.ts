@@ -21,6 +21,7 @@ import type {
   RunResult,
 } from "./generated.ts";
 import { type Diagnostics, type NativeRun, native, packageRoot } from "./native.ts";
+import { TYPESCRIPT_VARIABLE, typescriptServer } from "./typescript.ts";
 
 export {
   type Breadcrumb,
@@ -123,6 +124,7 @@ function variables(): Record<string, string | undefined> {
   for (const name of Object.keys(process.env)) {
     if (VARIABLES.test(name)) read[name] = process.env[name];
   }
+  if (!read[TYPESCRIPT_VARIABLE]?.trim()) read[TYPESCRIPT_VARIABLE] = typescriptServer();
   return read;
 }
 

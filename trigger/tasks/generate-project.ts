@@ -8,10 +8,12 @@ import {
   type GenerationEndPayload,
   type GenerationState,
   type GenerationValidatePayload,
+  type Inspection,
   type NextAction,
   nextGenerationAction,
   type PlanName,
   PolarisError,
+  type RunResult,
   type Usage,
 } from "polaris-agent";
 import { childEnded, childStopped, stopChildWithRun } from "../child.ts";
@@ -48,8 +50,11 @@ export interface GeneratedProject {
   /** How many files all steps wrote; one that two steps wrote counts once. */
   files: number;
   usage: Usage;
+  /** What was found to be wrong with the project at the end; absent if it was not inspected. */
+  inspection?: Inspection;
 }
 
+type StepOutput = Pick<RunResult, "written" | "usage" | "inspection">;
 type Step = Extract<NextAction, { kind: "step" }>;
 
 const MAX_ATTEMPTS = 3;
@@ -162,6 +167,8 @@ function reasonOf(error: unknown): string {
 class Progress {
   readonly #steps: GeneratedStep[] = [];
   readonly #files = new Set<string>();
+  /** Of the last finished step. */
+  #inspection: Inspection | undefined;
   readonly #usage: Usage = { input: 0, output: 0, cached: 0, cacheWrite: 0, reasoning: 0, cost: 0 };
 
   async begins({ step, number, of }: Step): Promise<void> {
@@ -171,8 +178,9 @@ class Progress {
     await metadata.flush().catch(() => undefined);
   }
 
-  finished(id: string, runId: string, output: { written?: string[]; usage: Usage }): void {
+  finished(id: string, runId: string, output: StepOutput): void {
     const written = output.written ?? [];
+    this.#inspection = output.inspection;
     this.#steps.push({ id, runId, files: written.length });
     for (const path of written) this.#files.add(path);
     for (const key of Object.keys(this.#usage) as (keyof Usage)[]) {
@@ -183,7 +191,15 @@ class Progress {
 
   result(projectId: string): GeneratedProject {
     const steps = this.#steps;
-    return { success: true, projectId, steps, files: this.#files.size, usage: this.#usage };
+    const inspection = this.#inspection;
+    return {
+      success: true,
+      projectId,
+      steps,
+      files: this.#files.size,
+      usage: this.#usage,
+      ...(inspection === undefined ? {} : { inspection }),
+    };
   }
 
   #publish(): void {

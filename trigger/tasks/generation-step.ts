@@ -34,6 +34,9 @@ export const generationStep = task({
         // All prompts of both plans are in prompts/generate-project.*.md; a file of one's own:
         // prompts: { plan: { file: "/path/to/plan.md" } },
         //
+        // A step's files become visible together, or not at all: commit: "atomic",
+        // No look at the project after each step: inspect: false,
+        //
         // How many turns a step has is part of the plan.
         limits: { maxOutputTokens: 2_000, temperature: 0.7 },
       },

@@ -31,3 +31,10 @@ export type ErrorCode =
 export function coded(code: ErrorCode, message: string) {
   return new ConvexError({ code, message });
 }
+
+/** The code of an error that was made here; undefined for any other. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof ConvexError)) return undefined;
+  const { code } = error.data as { code?: string };
+  return code;
+}

@@ -3,13 +3,13 @@
 import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
-import { coded } from "./errors";
+import { coded, codeOf } from "./errors";
 import type { stagedChange } from "./fields";
 import { requireProject } from "./lookup";
 import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
 import { appendGenerationEvent, nextUpdate } from "./projects";
-import { isChangedByUser, jobBegan, requireNotSavedSince } from "./saves";
+import { jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
 
@@ -173,8 +173,8 @@ export async function deleteFile(
 }
 
 /**
- * In their order. What is to be deleted and is not there is gone already; what a person has saved
- * meanwhile stays, and the log says so.
+ * In their order. What is to be deleted and is not there is gone already; what a person saved meanwhile
+ * stays, and the log says so.
  */
 export async function commitFiles(
   ctx: MutationCtx,
@@ -182,17 +182,19 @@ export async function commitFiles(
 ): Promise<void> {
   const { _id: projectId } = await requireProject(ctx, args.projectId);
   for (const { path, content, ...line } of args.changes) {
-    const entry = content === undefined ? await readFile(ctx, { projectId, path }) : null;
-    try {
-      if (content !== undefined) await writeFile(ctx, { projectId, path, content });
-      else if (entry !== null) await deleteFile(ctx, { projectId, path });
-    } catch (error) {
-      // Of a folder, a part may be gone by now: then nothing of the commit is made.
-      if (!isChangedByUser(error) || entry?.kind === "folder") throw error;
-      const { createdAt } = line;
-      const message = `Kept ${path}: the user has changed it`;
-      await appendGenerationEvent(ctx, { projectId, type: "info", message, createdAt });
-      continue;
+    if (content !== undefined) {
+      const change = { projectId, path, content };
+      // A refusal comes before the first write, so the others can go on.
+      const kept = await writeFile(ctx, change).then(
+        () => false,
+        (error: unknown) => codeOf(error) === "CHANGED_BY_USER" || Promise.reject(error),
+      );
+      if (kept) {
+        line.message = `Kept ${path}, which the user changed meanwhile`;
+        delete line.preview;
+      }
+    } else if ((await readFile(ctx, { projectId, path })) !== null) {
+      await deleteFile(ctx, { projectId, path });
     }
     await appendGenerationEvent(ctx, { projectId, type: "file", filePath: path, ...line });
   }

@@ -39,18 +39,11 @@ export async function jobBegan(
   return first?.createdAt ?? Number.POSITIVE_INFINITY;
 }
 
-const CHANGED_BY_USER = "CHANGED_BY_USER";
-
-/** Whether a write was refused, before anything was changed, because of a person's save. */
-export function isChangedByUser(error: unknown): boolean {
-  return (error as { data?: { code?: unknown } }).data?.code === CHANGED_BY_USER;
-}
-
 /** Refuses where a person has saved the file since. The model reads the reason. */
 export function requireNotSavedSince(row: Doc<"files">, path: string, began: number): void {
   if (row.type === "file" && isPersons(row) && row.updatedAt > began) {
     throw coded(
-      CHANGED_BY_USER,
+      "CHANGED_BY_USER",
       `${path} was changed by the user while you were working, and their version stays. Leave it as it is; read it again if you build on it`,
     );
   }

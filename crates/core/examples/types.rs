@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 use polaris_core::cancel::CancelReason;
+use polaris_core::code::inspect::{Problem, ProblemKind};
 use polaris_core::config::{
     Attempt, Commit, Deltas, Limits, ModelOptions, Models, Prompt, Prompts, ReasoningOption, RunOptions,
     ScrapeLimits,
@@ -16,7 +17,7 @@ use polaris_core::job::generation_step::{
     GenerationEndPayload, GenerationOutcome, GenerationStepPayload, GenerationValidatePayload,
 };
 use polaris_core::job::process_message::ProcessMessagePayload;
-use polaris_core::job::{JobName, RunResult, RunSpec};
+use polaris_core::job::{Inspection, JobName, RunResult, RunSpec};
 use polaris_core::scrape::LeftOut;
 use ts_rs::{Config, TS};
 
@@ -59,6 +60,9 @@ fn main() {
     declare::<GenerationEndPayload>(&config);
     declare::<DemoGeneratePayload>(&config);
     declare::<LeftOut>(&config);
+    declare::<ProblemKind>(&config);
+    declare::<Problem>(&config);
+    declare::<Inspection>(&config);
     declare::<RunSpec>(&config);
     declare::<RunResult>(&config);
     println!("\n/** Every error code: whether a new attempt can help, and what to do. */");

@@ -676,6 +676,17 @@ impl Attempt {
     }
 }
 
+/// A switch that is on by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Inspect(pub bool);
+
+impl Default for Inspect {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
 /// When the files of a generation's step become visible.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "lowercase")]
@@ -703,6 +714,9 @@ pub struct RunOptions {
     /// Bounds that replace the defaults.
     #[ts(as = "Option<Limits>")]
     pub limits: Limits,
+    /// Whether the project is inspected after each step of a generation. It only reports. Default true.
+    #[ts(as = "Option<bool>")]
+    pub inspect: Inspect,
     /// When the files of a generation's step become visible. Default `streaming`.
     #[ts(as = "Option<Commit>")]
     pub commit: Commit,

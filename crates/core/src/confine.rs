@@ -44,6 +44,7 @@ pub enum ConfineError {
 pub struct Confinement {
     helper: PathBuf,
     level: Level,
+    landlock: u32,
 }
 
 /// What a command printed and how it ended.
@@ -82,7 +83,7 @@ impl Confinement {
         };
         match probe {
             Ok(probe) if probe.level > Level::None || (opted_out && cfg!(target_os = "linux")) => {
-                Ok(Arc::new(Self { helper, level: probe.level }))
+                Ok(Arc::new(Self { helper, level: probe.level, landlock: probe.landlock }))
             }
             Ok(probe) => Err(ConfineError::Unconfined(probe.reasons.join("; "))),
             Err(reason) => Err(ConfineError::Unconfined(reason)),
@@ -94,12 +95,30 @@ impl Confinement {
         self.level
     }
 
+    /// Whether a program that only reads can be kept to one folder.
+    pub fn confines_reading(&self) -> bool {
+        self.level > Level::None && self.landlock > 0
+    }
+
+    /// A command that becomes `program`, able to read `folder` and the program's own folder and nothing
+    /// else, to write and to start nothing. It ends with the thread that starts it; arguments and
+    /// variables are the caller's to add.
+    pub fn reader(&self, program: &Path, folder: &Path) -> Command {
+        let mut command = Command::new(&self.helper);
+        command.arg("--read-only").arg(folder).arg(program);
+        command
+    }
+
     /// Runs a command to its end; `request.level` is set here. Dropping the future ends it, with
-    /// everything that it has started.
+    /// everything that it has started; `until_ended` is dropped when that is done.
     ///
     /// # Errors
     /// `Helper` if the helper itself failed; how the command ended is in the report.
-    pub async fn run(&self, request: Request) -> Result<Output, ConfineError> {
+    pub async fn run(
+        &self,
+        request: Request,
+        until_ended: impl Send + 'static,
+    ) -> Result<Output, ConfineError> {
         let failed = |what: &str, error: std::io::Error| ConfineError::Helper(format!("{what}: {error}"));
         let request = Request { level: self.level, ..request };
         let limit = Duration::from_millis(request.limits.wall_ms) + ANSWER_TIMEOUT;
@@ -116,6 +135,11 @@ impl Confinement {
         let (Some(mut input), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(ConfineError::Helper("it has no pipes".to_owned()));
         };
+        // The helper ends when nobody of the command is left, whether it is still listened to or not.
+        let ended = tokio::spawn(async move {
+            let _ = child.wait().await;
+            drop(until_ended);
+        });
         // `input` is held until the report is there: its end tells the helper to end the command.
         input.write_all(&line).await.map_err(|e| failed("request", e))?;
         input.flush().await.map_err(|e| failed("request", e))?;
@@ -124,7 +148,7 @@ impl Confinement {
             .map_err(|_| ConfineError::Helper("it does not answer".to_owned()))?
             .map_err(|e| failed("answer", e))?;
         drop(input);
-        let _ = child.wait().await;
+        let _ = ended.await;
         output.ok_or_else(|| ConfineError::Helper("it ended without a report".to_owned()))
     }
 }

@@ -339,6 +339,76 @@ async fn an_atomic_step_that_dies_at_its_commit_is_whole_after_the_next_attempt(
     }
 }
 
+/// A model that does what the last step is for.
+async fn looking() -> Model {
+    Model::start_with(|request| {
+        let asked_before = request["messages"].as_array().unwrap().len() > 2;
+        let done = text("All there.") + &finish_event("stop");
+        stream(if asked_before {
+            done
+        } else {
+            call(0, "l", "listFiles", "{}") + &finish_event("tool_calls")
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_end_of_a_generation_says_what_is_wrong_with_the_project_and_changes_nothing() {
+    let model = looking().await;
+    let store = Store::start("-").await;
+    let files = [
+        ("package.json", "{ \"name\": \"x\" }"),
+        ("a.ts", "import \"./b\";\nimport React from \"react\";\n"),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    store.with(|s| s.files = files.clone().into());
+    let run = |id: &str, options| start(&model, &store, "generation-step", step(id), options);
+    let inspection = finish(&run("verify-project", json!({}))).await.1.unwrap().inspection.unwrap();
+    assert_eq!((inspection.count, inspection.problems[0].line), (2, 1));
+    let lines = [
+        "info Inspection: 2 problems found",
+        "info Inspection: a.ts:1: \"./b\" leads to no file",
+        "info Inspection: a.ts:2: the package \"react\" is not in package.json",
+    ];
+    assert_eq!(log(&store)[3..], lines);
+    assert_eq!(store.with(|s| s.files.clone()), files.into());
+
+    store.with(|s| s.log.clear());
+    let off = finish(&run("verify-project", json!({ "inspect": false }))).await.1.unwrap();
+    assert_eq!((off.inspection, log(&store).len()), (None, 3));
+}
+
+#[tokio::test]
+async fn steps_before_the_last_say_it_in_their_result_only() {
+    let model = Model::start(vec![
+        stream(
+            call(0, "w", "writeFile", r#"{"path":"a.ts","content":"export const = 1;"}"#)
+                + &finish_event("tool_calls"),
+        ),
+        stream(text("Done.") + &finish_event("stop")),
+    ])
+    .await;
+    let store = Store::start("-").await;
+    // Also where the files became visible only now.
+    let run = start(&model, &store, "generation-step", step("generate-types"), atomic());
+    let inspection = finish(&run).await.1.unwrap().inspection.unwrap();
+    assert_eq!((inspection.count, inspection.problems[0].path.as_str()), (1, "a.ts"));
+    assert!(log(&store).iter().all(|line| !line.contains("Inspection")));
+}
+
+#[tokio::test]
+async fn a_project_that_cannot_be_inspected_fails_no_step() {
+    let model = looking().await;
+    let store = Store::start("-").await;
+    let refuse = support::http::Reply::json(404, json!({ "code": "NotFound", "message": "no" }));
+    store.with(|s| s.faults = vec![("listProjectFilesPage".to_owned(), refuse)]);
+    let result =
+        finish(&start(&model, &store, "generation-step", step("verify-project"), json!({}))).await.1.unwrap();
+    assert_eq!(result.inspection, None);
+    assert_eq!(log(&store).last().unwrap(), "step Completed verify-project");
+}
+
 #[tokio::test]
 async fn a_project_that_is_gone_ends_a_generation_with_its_name_and_without_the_model() {
     let model = Model::start(vec![stream(writes(1) + &finish_event("tool_calls"))]).await;

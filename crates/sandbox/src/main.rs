@@ -1,10 +1,12 @@
 //! `polaris-sandbox`: confines one command and supervises its whole process tree. Reads one request
 //! from standard input, writes frames of output and a report to standard output (see the library);
-//! `--probe` tells how well this machine can confine. Has no options besides, reads no variable and
-//! no file of configuration, and must stay a program of one thread: it forks.
+//! `--probe` tells how well this machine can confine; `--read-only` becomes a program that only reads
+//! one folder. Has no options besides, reads no variable and no file of configuration, and must stay a program of one thread: it forks.
 
 #[cfg(target_os = "linux")]
 mod filter;
+#[cfg(target_os = "linux")]
+mod guard;
 #[cfg(target_os = "linux")]
 mod launch;
 #[cfg(target_os = "linux")]
@@ -13,6 +15,8 @@ mod namespaces;
 mod places;
 #[cfg(target_os = "linux")]
 mod probe;
+#[cfg(target_os = "linux")]
+mod read_only;
 #[cfg(target_os = "linux")]
 mod rules;
 #[cfg(target_os = "linux")]
@@ -31,7 +35,8 @@ fn main() -> ExitCode {
     let result = match std::env::args_os().nth(1) {
         None => run(),
         Some(option) if option == "--probe" => print_probe(),
-        Some(_) => Err(io::Error::other("the only option is --probe")),
+        Some(option) if option == "--read-only" => read_only(),
+        Some(_) => Err(io::Error::other("the only options are --probe and --read-only")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,6 +45,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `--read-only FOLDER PROGRAM [ARGUMENT…]`: returns only if the program could not be started.
+#[cfg(target_os = "linux")]
+fn read_only() -> io::Result<()> {
+    let mut rest = std::env::args_os().skip(2);
+    let (Some(folder), Some(program)) = (rest.next(), rest.next()) else {
+        return Err(io::Error::other("--read-only needs a folder and a program"));
+    };
+    Err(read_only::become_program(folder.as_ref(), program.as_ref(), rest))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_only() -> io::Result<()> {
+    Err(io::Error::other("programs can be confined on Linux only"))
 }
 
 fn print_probe() -> io::Result<()> {

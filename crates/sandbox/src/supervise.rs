@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use polaris_sandbox::{Ended, FrameKind, Level, Limit, Report, Request, Stream, header};
 
+use crate::guard::Guard;
 use crate::launch::{Failure, Goal, Launched, Word, launch, read_word};
 use crate::sys::{self, Exit};
 use crate::watch::{self, Watch};
@@ -129,6 +130,7 @@ impl Capture {
 struct Run<'a> {
     level: Level,
     pid: i32,
+    guard: Option<Guard>,
     words: PipeReader,
     signals: OwnedFd,
     out: Capture,
@@ -151,10 +153,12 @@ impl<'a> Run<'a> {
         input: &'a mut File,
     ) -> io::Result<Self> {
         let Launched { pid, stdout, stderr, words } = launched;
+        let guard = if request.level == Level::Full { None } else { Some(Guard::set(pid)?) };
         let most = request.limits.stream_bytes;
         Ok(Self {
             level: request.level,
             pid,
+            guard,
             words,
             signals,
             out: Capture::new(FrameKind::Stdout, stdout, most)?,
@@ -264,13 +268,14 @@ impl<'a> Run<'a> {
     }
 
     /// Returns when no process of the command is left.
-    fn end_all(&self) -> io::Result<()> {
+    fn end_all(&mut self) -> io::Result<()> {
         match self.level {
             // The end of a namespace's first process is the end of all in it: the kernel sees to that.
             Level::Full => sys::kill(self.pid),
             // Nobody can leave the group: one call, and atomic.
             Level::Kernel => sys::kill(-self.pid),
-            // Some may have left it. Whoever loses its parent becomes a child of this process.
+            // Some may have left it. Whoever loses its parent becomes a child of this process; the
+            // guard, which is one of them, is not needed any more then.
             Level::None => loop {
                 sys::kill(-self.pid);
                 let children = watch::children();
@@ -280,6 +285,10 @@ impl<'a> Run<'a> {
                 children.into_iter().for_each(sys::kill);
                 sys::wait_any(false, false)?;
             },
+        }
+        // It is a child of this process, too.
+        if let Some(guard) = self.guard.take() {
+            guard.dismiss();
         }
         while sys::wait_any(false, false)?.is_some() {}
         Ok(())

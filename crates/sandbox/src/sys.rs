@@ -191,6 +191,12 @@ pub(crate) fn place(fd: RawFd, number: RawFd) -> io::Result<()> {
     check(unsafe { libc::dup2(fd, number) }).map(drop)
 }
 
+/// Standard input, for a process whose std does not use it any more.
+pub(crate) fn standard_input() -> OwnedFd {
+    // SAFETY: descriptor 0 was just placed for this one owner, in a process that ends with it.
+    unsafe { OwnedFd::from_raw_fd(0) }
+}
+
 /// Reads and writes that would wait answer so instead.
 pub(crate) fn set_nonblocking(fd: RawFd) -> io::Result<()> {
     // SAFETY: takes no pointers.

@@ -84,6 +84,24 @@ pub fn place_at(index: &Index, path: &Arc<str>, offset: usize) -> Option<Place> 
     }
 }
 
+/// The declaration that `export` and the words behind it mean, where no other name stands.
+pub fn exported_at(facts: &Facts, offset: usize) -> Option<usize> {
+    if facts.occurrence_at(offset).is_some() || facts.member_at(offset).is_some() {
+        return None;
+    }
+    let at = offset as u32;
+    let export = facts
+        .exports
+        .iter()
+        .find(|export| export.start <= at && at < export.span.start.max(export.start + 7))?;
+    match &export.target {
+        Target::Symbol(symbol) => {
+            facts.declarations_of(*symbol).next().map(|declared| declared.span.start as usize)
+        }
+        _ => None,
+    }
+}
+
 /// What a symbol of a file stands for, through its import, if it is one.
 pub fn follow(index: &Index, path: &Arc<str>, symbol: Symbol) -> Option<Place> {
     followed(index, path, symbol, &mut HashSet::new())

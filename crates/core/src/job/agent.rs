@@ -73,6 +73,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
                 &snapshot,
                 options.limits.max_tool_result_bytes as usize,
                 context.command(&snapshot),
+                &context.language_server(),
             )
         }
         None => Registry::default(),

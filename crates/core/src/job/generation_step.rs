@@ -12,7 +12,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use ts_rs::TS;
 
-use super::generate_project::{PlanName, PlanPrompts, Step, description_problem, find_step};
+use super::generate_project::{PlanName, PlanPrompts, STEPS, Step, description_problem, find_step};
+use super::inspection::inspect;
 use super::process_message::stopped;
 use super::{Context, RunResult};
 use crate::agent::{Agent, Answer, CallRecord, Output, TurnRecord};
@@ -259,8 +260,19 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     let result = match context.until_cancelled(body).await {
         Ok(Ok(answer)) => {
             log.say(LogKind::Step, format!("Completed {}", step.id));
+            let inspection = match context.options.inspect.0 {
+                // The files as everybody sees them, staged ones included by now.
+                true => context.until_cancelled(inspect(context, &store)).await.unwrap_or(None),
+                false => None,
+            };
+            if is_last(step)
+                && let Some(inspection) = &inspection
+            {
+                inspection.lines().into_iter().for_each(|line| log.say(LogKind::Info, line));
+            }
             Ok(RunResult {
                 written: Some(files.written()),
+                inspection,
                 ..RunResult::answered(MessageStatus::Completed, &answer)
             })
         }
@@ -274,6 +286,11 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     };
     log.close().await;
     result
+}
+
+/// Whether the project is whole after this step.
+fn is_last(step: &Step) -> bool {
+    STEPS.last().is_some_and(|last| last.id == step.id)
 }
 
 async fn answer(

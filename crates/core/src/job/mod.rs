@@ -5,12 +5,13 @@ pub mod agent;
 pub mod demo_generate;
 pub mod generate_project;
 pub mod generation_step;
+mod inspection;
 pub mod process_message;
 mod resume;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 use ts_rs::TS;
 
+pub use self::inspection::Inspection;
 use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
+use crate::code::server::LanguageServer;
 use crate::config::{Env, ModelConfig, RunOptions};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, Usage};
@@ -28,7 +31,12 @@ use crate::scrape::LeftOut;
 use crate::telemetry::Telemetry;
 use crate::tool::command::ExecuteCommand;
 use crate::tool::registry::Registry;
+use crate::workspace::materialise::folder::Folders;
 use crate::workspace::snapshot::Snapshot;
+
+/// How long the end of a run waits for its folders to be removed. What is left then is removed while
+/// the process lives, or by the next one.
+const FOLDERS_BUDGET: Duration = Duration::from_secs(5);
 
 /// What to run.
 #[derive(Debug, Clone, Deserialize, TS)]
@@ -106,6 +114,10 @@ pub struct RunResult {
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written: Option<Vec<String>>,
+    /// What is wrong with the project after a generation's step, unless inspection is off.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inspection: Option<Inspection>,
     /// What the provider of that model is called, for job `demo-generate`.
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +151,7 @@ impl RunResult {
             text: None,
             files: None,
             written: None,
+            inspection: None,
             provider: None,
             left_out: None,
             steps: answer.steps,
@@ -159,6 +172,8 @@ pub(crate) struct Context {
     pub(crate) events: Events,
     pub(crate) telemetry: Telemetry,
     pub(crate) started: Instant,
+    /// With the files of projects for commands.
+    pub(crate) folders: Folders,
 }
 
 impl Context {
@@ -173,7 +188,13 @@ impl Context {
 
     /// What runs commands on these files within the bounds of the run.
     pub(crate) fn command(&self, files: &Arc<Snapshot>) -> ExecuteCommand {
-        ExecuteCommand::new(Arc::clone(files), self.env.clone(), self.options.limits.command_ms)
+        let limit = self.options.limits.command_ms;
+        ExecuteCommand::new(Arc::clone(files), self.env.clone(), limit).counted_by(&self.folders)
+    }
+
+    /// The language server of this run; started when it is first needed.
+    pub(crate) fn language_server(&self) -> Arc<LanguageServer> {
+        Arc::new(LanguageServer::new(&self.env).counted_by(&self.folders))
     }
 
     /// An agent with these models and tools, and the bounds and recorders of the run.
@@ -235,6 +256,7 @@ impl Run {
             events: events.clone(),
             telemetry: telemetry.clone(),
             started: Instant::now(),
+            folders: Folders::default(),
         };
         let run_limit = millis(context.options.limits.run_ms);
         let end = Ending { events: events.clone(), sender: Some(sender) };
@@ -267,6 +289,8 @@ impl Run {
                     .unwrap_or_default();
                 Err(CoreError::new(ErrorCode::Internal, format!("the core panicked: {text}")))
             });
+            // The process may be gone as soon as the run has ended.
+            let _ = tokio::time::timeout(FOLDERS_BUDGET, context.folders.gone()).await;
             match &outcome {
                 Ok(result) => context.events.push(Event::Status { status: result.status }),
                 Err(error) => context.telemetry.error("run", error),

@@ -636,6 +636,15 @@ impl FileStore {
         self.convex.call(DELETE_FILE, self.change(path)).await
     }
 
+    /// Makes all of these changes, with their lines in the log, or none.
+    ///
+    /// # Errors
+    /// As [`FileStore::write`].
+    pub async fn commit(&self, changes: &[StagedChange]) -> Result<()> {
+        let args = json!({ "projectId": self.project_id, "changes": changes });
+        self.convex.call::<Value>(COMMIT_FILES, args).await.map(drop)
+    }
+
     /// Changes several files at once, each only if it still is as it was found.
     ///
     /// # Errors
@@ -646,15 +655,6 @@ impl FileStore {
             args["guard"] = guard.clone();
         }
         self.convex.call(APPLY_CHANGES, args).await
-    }
-
-    /// Makes all of these changes, with their lines in the log, or none.
-    ///
-    /// # Errors
-    /// As [`FileStore::write`].
-    pub async fn commit(&self, changes: &[StagedChange]) -> Result<()> {
-        let args = json!({ "projectId": self.project_id, "changes": changes });
-        self.convex.call::<Value>(COMMIT_FILES, args).await.map(drop)
     }
 
     /// One level of a folder.

@@ -1,5 +1,5 @@
-//! findSymbol, getReferences, getDiagnostics, goToDefinition. Here they answer from the index, and say
-//! what it does not know.
+//! findSymbol, getReferences, getDiagnostics, goToDefinition. TypeScript's language server answers the
+//! last three; where it cannot, the index does, and the answer says what it does not know.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,22 +10,21 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::project::{Deadline, Looking, code_path, listed, spec, timed_out};
-use super::{Access, Tool, ToolError, parse_args};
-use crate::code::facts::{Declaration, NO_SYMBOL};
+use super::project::{Deadline, Looking, code_path, failed, listed, spec, timed_out};
+use super::{Access, Tool, ToolError, parse_args, typed, untyped};
+use crate::code::facts::Declaration;
 use crate::code::index::Index;
-use crate::code::lines::{Lines, Position, trimmed};
-use crate::code::links::{self, Place};
-use crate::code::resolve::is_bare;
-use crate::code::{depth, extract};
+use crate::code::lines::{Lines, Position};
+use crate::code::links;
+use crate::code::server::{Answer, At, LanguageServer, Location, Question, Silence};
 use crate::model::ToolSpec;
 
 const TIME: Duration = Duration::from_secs(10);
 /// Symbols, references and diagnostics that are shown.
-const MAX_RESULTS: usize = 50;
+pub(super) const MAX_RESULTS: usize = 50;
 /// UTF-16 units of a line that a reference shows, and a definition.
-const REFERENCE_UNITS: usize = 80;
-const DEFINITION_UNITS: usize = 100;
+pub(super) const REFERENCE_UNITS: usize = 80;
+pub(super) const DEFINITION_UNITS: usize = 100;
 /// What an answer from the index says of itself.
 const WITHOUT_TYPES: &str = "without type information";
 const SYNTAX_ONLY: &str = "syntax only: type checker unavailable";
@@ -47,6 +46,7 @@ impl LanguageTool {
 pub(super) struct Bound {
     pub tool: LanguageTool,
     pub looking: Looking,
+    pub server: Arc<LanguageServer>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -84,15 +84,15 @@ struct SymbolArgs {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PlaceArgs {
-    path: String,
-    line: f64,
-    column: f64,
+pub(super) struct PlaceArgs {
+    pub path: String,
+    pub line: f64,
+    pub column: f64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Severity {
+pub(super) enum Severity {
     Error,
     Warning,
     #[default]
@@ -101,10 +101,10 @@ enum Severity {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DiagnosticsArgs {
-    path: String,
+pub(super) struct DiagnosticsArgs {
+    pub path: String,
     #[serde(default)]
-    severity: Option<Severity>,
+    pub severity: Option<Severity>,
 }
 
 impl Tool for Bound {
@@ -172,25 +172,107 @@ impl Tool for Bound {
                         move |index: &Index, deadline: &Deadline<'_>| find(index, &args, deadline, max);
                     self.looking.look("searching symbols", TIME, look).await
                 }
-                LanguageTool::References => {
-                    let args: PlaceArgs = parse_args("getReferences", args)?;
-                    let look = move |index: &Index, _: &Deadline<'_>| references(index, &args, max);
-                    self.looking.look("finding references", TIME, look).await?
-                }
-                LanguageTool::Diagnostics => {
-                    let args: DiagnosticsArgs = parse_args("getDiagnostics", args)?;
-                    let look = move |index: &Index, _: &Deadline<'_>| diagnostics(index, &args, max);
-                    self.looking.look("getting diagnostics", TIME, look).await?
-                }
-                LanguageTool::Definition => {
-                    let args: PlaceArgs = parse_args("goToDefinition", args)?;
-                    let look = move |index: &Index, _: &Deadline<'_>| definition(index, &args, max);
-                    self.looking.look("finding definition", TIME, look).await?
-                }
+                LanguageTool::References => self.references(parse_args("getReferences", args)?).await,
+                LanguageTool::Diagnostics => self.diagnostics(parse_args("getDiagnostics", args)?).await,
+                LanguageTool::Definition => self.definition(parse_args("goToDefinition", args)?).await,
             }
         }
         .boxed()
     }
+}
+
+impl Bound {
+    async fn index(&self, doing: &str) -> Result<Arc<Index>, ToolError> {
+        self.looking.indexer.current().await.map_err(|error| failed(doing, error))
+    }
+
+    async fn diagnostics(&self, args: DiagnosticsArgs) -> Result<String, ToolError> {
+        const DOING: &str = "getting diagnostics";
+        let max = self.looking.max_result_bytes;
+        let index = self.index(DOING).await?;
+        let path = code_path(&index.project, DOING, &args.path)?;
+        let why = match self.server.ask(&index, &path, Question::Diagnostics).await {
+            Ok(Answer::Diagnostics(found)) => {
+                let severity = args.severity.unwrap_or_default();
+                return Ok(typed::diagnostics(&index, &path, &args.path, severity, &found, max));
+            }
+            Ok(Answer::Locations(_)) => Silence::Failed,
+            Err(why) => why,
+        };
+        let how = because(SYNTAX_ONLY, &why);
+        let look = move |index: &Index, _: &Deadline<'_>| untyped::diagnostics(index, &args, &how, max);
+        self.looking.look(DOING, TIME, look).await?
+    }
+
+    async fn references(&self, args: PlaceArgs) -> Result<String, ToolError> {
+        const DOING: &str = "finding references";
+        let max = self.looking.max_result_bytes;
+        let index = self.index(DOING).await?;
+        let (path, offset) = at(&index, &args, DOING)?;
+        let mut how = WITHOUT_TYPES.to_owned();
+        match self.located(&index, &path, offset, Question::References).await {
+            Ok(found) => {
+                if let Some(text) = typed::references(&index, &path, found, max) {
+                    return Ok(text);
+                }
+            }
+            Err(why) => how = because(WITHOUT_TYPES, &why),
+        }
+        let look = move |index: &Index, _: &Deadline<'_>| untyped::references(index, &args, &how, max);
+        self.looking.look(DOING, TIME, look).await?
+    }
+
+    async fn definition(&self, args: PlaceArgs) -> Result<String, ToolError> {
+        const DOING: &str = "finding definition";
+        let max = self.looking.max_result_bytes;
+        let index = self.index(DOING).await?;
+        let (path, offset) = at(&index, &args, DOING)?;
+        let mut how = WITHOUT_TYPES.to_owned();
+        match self.located(&index, &path, offset, Question::Definition).await {
+            Ok(found) => {
+                if let Some(text) = typed::definition(&index, &found, max) {
+                    return Ok(text);
+                }
+            }
+            Err(why) => how = because(WITHOUT_TYPES, &why),
+        }
+        let look = move |index: &Index, _: &Deadline<'_>| untyped::definition(index, &args, &how, max);
+        self.looking.look(DOING, TIME, look).await?
+    }
+
+    /// What the server says of the name at a byte. On `export` the exported declaration is meant.
+    async fn located(
+        &self,
+        index: &Arc<Index>,
+        path: &Arc<str>,
+        offset: usize,
+        question: fn(At) -> Question,
+    ) -> Result<Vec<Location>, Silence> {
+        let Some(code) = index.code_of(path) else { return Err(Silence::Failed) };
+        let offset = links::exported_at(&code.facts, offset).unwrap_or(offset);
+        let question = question(typed::at(&code.facts.text, offset));
+        match self.server.ask(index, path, question).await? {
+            Answer::Locations(found) => Ok(found),
+            Answer::Diagnostics(_) => Err(Silence::Failed),
+        }
+    }
+}
+
+/// What an answer from the index says of itself, and why it is one.
+fn because(how: &str, why: &Silence) -> String {
+    match why {
+        Silence::Absent => how.to_owned(),
+        why => format!("{how}, {why}"),
+    }
+}
+
+pub(super) fn none_with_severity(given: &str, severity: Severity) -> String {
+    let with = match severity {
+        Severity::All => "",
+        Severity::Error => " with severity \"error\"",
+        Severity::Warning => " with severity \"warning\"",
+    };
+    format!("No diagnostics found for {given}{with}.")
 }
 
 fn find(index: &Index, args: &SymbolArgs, deadline: &Deadline<'_>, max: usize) -> String {
@@ -247,151 +329,12 @@ fn find(index: &Index, args: &SymbolArgs, deadline: &Deadline<'_>, max: usize) -
 }
 
 /// The file and the byte that a call means.
-fn at(index: &Index, args: &PlaceArgs, doing: &str) -> Result<(Arc<str>, usize), ToolError> {
+pub(super) fn at(index: &Index, args: &PlaceArgs, doing: &str) -> Result<(Arc<str>, usize), ToolError> {
     let path = code_path(&index.project, doing, &args.path)?;
     let wrong = |why: String| ToolError::Text(format!("Error {doing}: {why}"));
     let file = index.get(&path).ok_or_else(|| wrong(format!("{path} is not loaded")))?;
     let offset = Lines::new(&file.text).offset(args.line, args.column).map_err(wrong)?;
     Ok((path, offset))
-}
-
-fn references(index: &Index, args: &PlaceArgs, max: usize) -> Result<String, ToolError> {
-    let (path, offset) = at(index, args, "finding references")?;
-    let place = links::place_at(index, &path, offset);
-    let found = place.as_ref().map(|place| links::references(index, place)).unwrap_or_default();
-    if found.is_empty() {
-        let PlaceArgs { path, line, column } = args;
-        return Ok(format!("No references found at {path}:{line}:{column} ({WITHOUT_TYPES})"));
-    }
-    let mut texts: HashMap<&Arc<str>, Lines<'_>> = HashMap::new();
-    let lines = found.iter().take(MAX_RESULTS).filter_map(|reference| {
-        let text = &index.get(&reference.path)?.text;
-        let lines = texts.entry(&reference.path).or_insert_with(|| Lines::new(text));
-        let Position { line, column } = lines.position(reference.span.start as usize);
-        let access = if reference.is_write { "write" } else { "read" };
-        let shown = trimmed(lines.text(line), REFERENCE_UNITS);
-        Some(format!("[{access}] {}:{line}:{column} - {shown}", reference.path))
-    });
-    let cut =
-        if found.len() > MAX_RESULTS { format!(" (showing first {MAX_RESULTS})") } else { String::new() };
-    let how = match place {
-        Some(Place::Member(_)) => format!("{WITHOUT_TYPES}: every member of this name"),
-        _ => WITHOUT_TYPES.to_owned(),
-    };
-    let head = format!("Found {} reference(s){cut} ({how}):", found.len());
-    Ok(listed(head, lines.collect(), index.project.shortfall().into_iter().collect(), max))
-}
-
-/// A definition as it is shown.
-struct Defined {
-    path: Arc<str>,
-    offset: usize,
-    kind: &'static str,
-    name: String,
-}
-
-fn definition(index: &Index, args: &PlaceArgs, max: usize) -> Result<String, ToolError> {
-    let (path, offset) = at(index, args, "finding definition")?;
-    let (defined, why) = defined(index, &path, offset);
-    if defined.is_empty() {
-        let PlaceArgs { path, line, column } = args;
-        let why = why.unwrap_or_else(|| WITHOUT_TYPES.to_owned());
-        return Ok(format!("No definition found at {path}:{line}:{column} ({why})"));
-    }
-    let shown: Vec<(Position, String, &Defined)> = defined
-        .iter()
-        .filter_map(|defined| {
-            let lines = Lines::new(&index.get(&defined.path)?.text);
-            let position = lines.position(defined.offset);
-            Some((position, trimmed(lines.text(position.line), DEFINITION_UNITS).to_owned(), defined))
-        })
-        .collect();
-    if let [(Position { line, column }, text, Defined { path, kind, name, .. })] = shown.as_slice() {
-        return Ok(format!(
-            "Definition found ({WITHOUT_TYPES}):\n  {path}:{line}:{column}\n  {kind}: {name}\n  {text}"
-        ));
-    }
-    let lines = shown.iter().map(|(Position { line, column }, text, Defined { path, kind, name, .. })| {
-        format!("[{kind}] {name} - {path}:{line}:{column}\n    {text}")
-    });
-    let head = format!("Found {} definition(s) ({WITHOUT_TYPES}):", shown.len());
-    Ok(listed(head, lines.collect(), Vec::new(), max))
-}
-
-/// The definitions of what stands at a byte, or why there are none.
-fn defined(index: &Index, path: &Arc<str>, offset: usize) -> (Vec<Defined>, Option<String>) {
-    let show = |path: Arc<str>, declared: Declaration| Defined {
-        path,
-        offset: declared.span.start as usize,
-        kind: declared.kind.label(),
-        name: declared.name.to_string(),
-    };
-    let facts = index.code_of(path).map(|code| &code.facts);
-    let member = facts.and_then(|facts| facts.member_at(offset).map(|member| (facts, member)));
-    if let Some((facts, member)) = member
-        && member.of != NO_SYMBOL
-        && let Some((path, declared)) = links::member_of(index, path, member.of, member.span.of(&facts.text))
-    {
-        return (vec![show(path, declared)], None);
-    }
-    match links::place_at(index, path, offset) {
-        None => (Vec::new(), None),
-        Some(place @ Place::Symbol(..)) => {
-            let found = links::declarations(index, &place);
-            (found.into_iter().map(|(path, declared)| show(path, declared)).collect(), None)
-        }
-        Some(Place::Value(path, span)) => (
-            vec![Defined { path, offset: span.start as usize, kind: "property", name: "default".to_owned() }],
-            None,
-        ),
-        Some(Place::Module(path)) => {
-            let name = path.to_string();
-            (vec![Defined { path, offset: 0, kind: "module", name }], None)
-        }
-        Some(Place::Outside(source, _)) if is_bare(&source) => {
-            (Vec::new(), Some(format!("the package {source:?} is not in the project; {WITHOUT_TYPES}")))
-        }
-        Some(Place::Outside(source, _)) => {
-            (Vec::new(), Some(format!("{source:?} leads to no file of the project; {WITHOUT_TYPES}")))
-        }
-        // Without types, only the place of the declaration itself is sure.
-        Some(Place::Member(_)) => {
-            let here = facts.into_iter().flat_map(|facts| &facts.declarations);
-            let here = here.filter(|d| (d.span.start as usize..=d.span.end as usize).contains(&offset));
-            (here.map(|declared| show(Arc::clone(path), declared.clone())).collect(), None)
-        }
-    }
-}
-
-fn diagnostics(index: &Index, args: &DiagnosticsArgs, max: usize) -> Result<String, ToolError> {
-    const DOING: &str = "getting diagnostics";
-    let path = code_path(&index.project, DOING, &args.path)?;
-    let given = &args.path;
-    let file = index.get(&path).ok_or_else(|| ToolError::Text(format!("File not found: {given}")))?;
-    if depth::estimate(&file.text) > depth::MAX_DEPTH {
-        return Err(ToolError::Text(format!("Error {DOING}: {given} nests too deep to be parsed")));
-    }
-    let mut errors = extract::errors(&path, &file.text);
-    errors.sort_by_key(|error| error.start);
-    if errors.is_empty() {
-        let with = match args.severity.unwrap_or_default() {
-            Severity::All => "",
-            Severity::Error => " with severity \"error\"",
-            Severity::Warning => " with severity \"warning\"",
-        };
-        return Ok(format!("No diagnostics found for {given}{with}. ({SYNTAX_ONLY})"));
-    }
-    let text = Lines::new(&file.text);
-    let lines = errors.iter().take(MAX_RESULTS).map(|error| {
-        let Position { line, column } = text.position(error.start as usize);
-        let code = error.number.as_ref().map(|number| format!("TS{number}: ")).unwrap_or_default();
-        format!("[error] {given}:{line}:{column} - {code}{}", error.message)
-    });
-    let total = errors.len();
-    let cut = if total > MAX_RESULTS { format!(" (showing first {MAX_RESULTS})") } else { String::new() };
-    let head =
-        format!("Found {total} diagnostic(s) ({total} errors, 0 warnings, 0 other){cut} ({SYNTAX_ONLY}):");
-    Ok(listed(head, lines.collect(), Vec::new(), max))
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub mod registry;
 mod search;
 #[cfg(test)]
 mod testing;
+mod typed;
+mod untyped;
 
 use std::time::Duration;
 

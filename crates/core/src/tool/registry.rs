@@ -9,6 +9,7 @@ use super::project::Looking;
 use super::search::SearchTool;
 use super::{Tool, context, language, search};
 use crate::code::index::Indexer;
+use crate::code::server::LanguageServer;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::model::ToolSpec;
 use crate::workspace::ProjectFiles;
@@ -29,13 +30,22 @@ impl std::fmt::Debug for Registry {
 impl Registry {
     /// All tools: those that work on single files, those that look at the project as a whole, and
     /// the one that runs commands on it.
-    pub fn for_code(snapshot: &Arc<Snapshot>, max_result_bytes: usize, command: ExecuteCommand) -> Self {
+    pub fn for_code(
+        snapshot: &Arc<Snapshot>,
+        max_result_bytes: usize,
+        command: ExecuteCommand,
+        server: &Arc<LanguageServer>,
+    ) -> Self {
         let files: Arc<dyn ProjectFiles> = Arc::clone(snapshot) as _;
         let indexer = Arc::new(Indexer::new(Arc::clone(snapshot)));
         let looking = Looking { indexer, max_result_bytes };
         let mut tools = file_tools(&files, max_result_bytes);
         for tool in LanguageTool::ALL {
-            tools.push(Arc::new(language::Bound { tool, looking: looking.clone() }));
+            tools.push(Arc::new(language::Bound {
+                tool,
+                looking: looking.clone(),
+                server: Arc::clone(server),
+            }));
         }
         for tool in SearchTool::ALL {
             tools.push(Arc::new(search::Bound { tool, looking: looking.clone() }));

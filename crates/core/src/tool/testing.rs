@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::ToolError;
 use super::command::ExecuteCommand;
 use super::registry::Registry;
+use crate::code::server::LanguageServer;
 use crate::config::Env;
 use crate::workspace::ProjectFiles as _;
 use crate::workspace::memory::MemoryFiles;
@@ -28,7 +29,8 @@ impl Lab {
 
     pub(super) fn over(snapshot: Arc<Snapshot>) -> Self {
         let command = ExecuteCommand::new(Arc::clone(&snapshot), Env::default(), 30_000);
-        Self { tools: Registry::for_code(&snapshot, 64 << 10, command), snapshot }
+        let server = Arc::new(LanguageServer::new(&Env::default()));
+        Self { tools: Registry::for_code(&snapshot, 64 << 10, command, &server), snapshot }
     }
 
     /// The text that the model gets.

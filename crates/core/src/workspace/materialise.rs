@@ -4,29 +4,33 @@
 //! their processes is alive.
 
 pub mod changes;
+pub mod folder;
+pub mod follow;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
+use self::folder::{Folder, Held};
 use super::snapshot::Project;
 
-/// How often and how long apart a folder that is still in use is tried to be removed.
-const REMOVALS: (u32, Duration) = (20, Duration::from_millis(50));
+/// Bytes of a name on the file systems in use (NAME_MAX of limits.h).
+const MAX_NAME_BYTES: usize = 255;
 
 /// A project on disk. Removed with everything in it when dropped.
 #[derive(Debug)]
 pub struct Workspace {
-    base: PathBuf,
+    folder: Folder,
     root: PathBuf,
     temp: PathBuf,
     owner: Option<u32>,
     known: BTreeMap<Arc<str>, Known>,
-    /// Files of the store that are not on disk: without text, or too much for the copy.
+    /// The store's folders, as they were made.
+    folders: BTreeSet<Arc<str>>,
+    /// Files of the store that are not on disk, and why.
     absent: BTreeMap<Arc<str>, &'static str>,
 }
 
@@ -70,16 +74,18 @@ impl Stamp {
 }
 
 impl Workspace {
-    /// An empty project in a new private folder. Root gives it to a user that nobody else is.
+    /// An empty project in a new private folder, which `held` counts. Root gives it to a user that
+    /// nobody else is.
     ///
     /// # Errors
     /// The file system's.
-    pub fn create() -> io::Result<Self> {
+    pub fn create(held: Held) -> io::Result<Self> {
         let owner = unused_user();
-        let base = new_folder(&std::env::temp_dir(), if owner.is_some() { 0o711 } else { 0o700 })?;
-        let root = base.join("project");
-        let temp = base.join("temp");
-        let workspace = Self { base, root, temp, owner, known: BTreeMap::new(), absent: BTreeMap::new() };
+        let mode = if owner.is_some() { 0o711 } else { 0o700 };
+        let folder = Folder::create(&std::env::temp_dir(), mode, held)?;
+        let (root, temp) = (folder.path().join("project"), folder.path().join("temp"));
+        let (known, folders, absent) = Default::default();
+        let workspace = Self { folder, root, temp, owner, known, folders, absent };
         for folder in [&workspace.root, &workspace.temp] {
             private_folder(folder, 0o700)?;
             give(folder, owner)?;
@@ -95,6 +101,11 @@ impl Workspace {
     /// A private folder beside it.
     pub fn temp(&self) -> &Path {
         &self.temp
+    }
+
+    /// To be held until a command has ended: before, nothing is removed.
+    pub fn command(&self) -> Held {
+        self.folder.command()
     }
 
     /// A folder of the project, or why it is none.
@@ -119,11 +130,14 @@ impl Workspace {
     /// # Errors
     /// The file system's.
     pub fn update(&mut self, project: &Project) -> io::Result<()> {
-        self.absent = project
-            .files()
-            .filter(|(_, file)| file.text().is_none())
-            .map(|(path, _)| (Arc::clone(path), "it is binary or too large in the project"))
-            .collect();
+        self.absent = BTreeMap::new();
+        for (path, file) in project.files() {
+            if file.text().is_none() {
+                self.absent.insert(Arc::clone(path), "it is binary or too large in the project");
+            } else if !has_short_names(path) {
+                self.absent.insert(Arc::clone(path), "a name in its path is longer than 255 bytes");
+            }
+        }
         // First what is gone: a folder may stand where a file was.
         let gone: Vec<Arc<str>> = self
             .known
@@ -137,7 +151,14 @@ impl Workspace {
             }
             self.known.remove(&path);
         }
-        for (path, file, text) in project.texts() {
+        // What lies in a folder comes behind it.
+        for path in self.folders.iter().rev().filter(|path| !project.is_known_folder(path)) {
+            if self.find(path)?.is_some_and(|found| found.is_dir()) {
+                // A command may have put something into it.
+                let _ = fs::remove_dir(self.root.join(&**path));
+            }
+        }
+        for (path, file, text) in project.texts().filter(|(path, ..)| has_short_names(path)) {
             let same = self.known.get(path).filter(|known| known.text == *text);
             let stamp = match (same, self.find(path)?) {
                 (Some(known), Some(found)) if known.stamp == Stamp::of(&found) => known.stamp,
@@ -146,7 +167,16 @@ impl Workspace {
             let known = Known { text: Arc::clone(text), updated_at: file.updated_at, stamp };
             self.known.insert(Arc::clone(path), known);
         }
+        self.folders = project.folders().filter(|path| has_short_names(path)).cloned().collect();
+        for path in &self.folders {
+            self.make_folders(path)?;
+        }
         Ok(())
+    }
+
+    /// Files of the project that commands do not find, and why.
+    pub fn absent(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.absent.iter().map(|(path, reason)| (&**path, *reason))
     }
 
     /// What stands at a path of the project, if every folder on the way is one.
@@ -169,9 +199,24 @@ impl Workspace {
 
     /// Writes a file anew, so that no link to it is written through.
     fn write(&self, path: &str, text: &str) -> io::Result<Stamp> {
-        let mut at = self.root.clone();
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-        for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
+        let at = self.make_folders(folders)?.join(name);
+        match fs::symlink_metadata(&at) {
+            Ok(found) if found.is_dir() => self.folder.discard(&at)?,
+            Ok(_) => fs::remove_file(&at)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let mut file = new_file(&at, text.starts_with("#!"))?;
+        file.write_all(text.as_bytes())?;
+        give_file(&file, self.owner)?;
+        Ok(Stamp::of(&file.metadata()?))
+    }
+
+    /// A folder of the project and all on the way to it, in place of whatever stands there.
+    fn make_folders(&self, path: &str) -> io::Result<PathBuf> {
+        let mut at = self.root.clone();
+        for folder in path.split('/').filter(|folder| !folder.is_empty()) {
             at.push(folder);
             match fs::symlink_metadata(&at) {
                 Ok(found) if found.is_dir() => continue,
@@ -182,52 +227,16 @@ impl Workspace {
             private_folder(&at, 0o755)?;
             give(&at, self.owner)?;
         }
-        at.push(name);
-        match fs::symlink_metadata(&at) {
-            Ok(found) if found.is_dir() => fs::remove_dir_all(&at)?,
-            Ok(_) => fs::remove_file(&at)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let mut file = new_file(&at, text.starts_with("#!"))?;
-        file.write_all(text.as_bytes())?;
-        give_file(&file, self.owner)?;
-        Ok(Stamp::of(&file.metadata()?))
+        Ok(at)
     }
 }
 
-impl Drop for Workspace {
-    fn drop(&mut self) {
-        let base = std::mem::take(&mut self.base);
-        let remove = move || {
-            for _ in 0..REMOVALS.0 {
-                match fs::remove_dir_all(&base) {
-                    Ok(()) => return,
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-                    // A command that was just told to end may still be writing.
-                    Err(_) => std::thread::sleep(REMOVALS.1),
-                }
-            }
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
-            Err(_) => remove(),
-        }
-    }
+fn has_short_names(path: &str) -> bool {
+    path.split('/').all(|name| name.len() <= MAX_NAME_BYTES)
 }
 
 fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
-}
-
-fn new_folder(parent: &Path, mode: u32) -> io::Result<PathBuf> {
-    loop {
-        let path = parent.join(format!("polaris-{:016x}", random()));
-        match private_folder(&path, mode) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => return other.map(|()| path),
-        }
-    }
 }
 
 #[cfg(unix)]

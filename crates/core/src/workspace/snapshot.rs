@@ -2,7 +2,7 @@
 //! current by the run's own changes, which go through it, and by a cheap check before each use that
 //! fetches only what others changed. Bounded in memory: what is beyond is known by name only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,6 +77,7 @@ impl File {
 #[derive(Debug, Clone, Default)]
 pub struct Project {
     files: BTreeMap<Arc<str>, File>,
+    folders: BTreeSet<Arc<str>>,
     text_bytes: usize,
     /// There are more rows than [`Bounds::max_rows`].
     cut: bool,
@@ -101,6 +102,16 @@ impl Project {
     /// Whether files stand below the path.
     pub fn is_folder(&self, path: &str) -> bool {
         self.below(path).next().is_some()
+    }
+
+    /// The folders that the store has rows for, empty ones too, parents first.
+    pub fn folders(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.folders.iter()
+    }
+
+    /// Whether the store has a row for this folder.
+    pub fn is_known_folder(&self, path: &str) -> bool {
+        self.folders.contains(path)
     }
 
     /// The paths below a folder.
@@ -164,6 +175,9 @@ impl Project {
         for path in self.below(path).cloned().collect::<Vec<_>>() {
             self.remove(&path);
         }
+        self.folders.retain(|folder| {
+            folder.strip_prefix(path).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
     }
 }
 
@@ -261,10 +275,14 @@ impl Snapshot {
         for (path, row) in with_paths(rows) {
             newest = newest.max(row.updated_at);
             // Of two files of one path, the older one is the one that is read.
-            if row.kind == EntryKind::Folder || project.files.contains_key(path.as_str()) {
+            let path: Arc<str> = path.into();
+            if row.kind == EntryKind::Folder {
+                project.folders.insert(path);
                 continue;
             }
-            let path: Arc<str> = path.into();
+            if project.files.contains_key(&path) {
+                continue;
+            }
             let by_path = || state.project.files.get_key_value(&path).filter(|(_, file)| file.id.is_none());
             let same = known
                 .get(row.id.as_str())

@@ -167,11 +167,6 @@ impl ProjectFiles for StagedFiles {
         .boxed()
     }
 
-    fn apply<'a>(&'a self, _changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
-        // Commands see stored files only, and the steps that stage theirs run none.
-        ready(refused("a command's changes cannot wait for the end of a step".to_owned())).boxed()
-    }
-
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>> {
         async move {
             let staged = self.staged.lock().await;

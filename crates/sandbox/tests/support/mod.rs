@@ -11,8 +11,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use polaris_sandbox::{FrameKind, HEADER, Level, Limits, Report, Request, parse_header};
@@ -45,20 +45,45 @@ fn unique() -> u32 {
     std::process::id() % 10_000 * 1_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000
 }
 
-/// The program that makes the attempts, and the helper, where everybody can reach them.
-pub(crate) fn programs() -> &'static Path {
-    static PLACE: OnceLock<PathBuf> = OnceLock::new();
-    PLACE.get_or_init(|| {
-        let place = std::env::temp_dir().join(format!("polaris-corpus-{}", std::process::id()));
-        folder(&place, 0o755);
-        let built = Path::new(HELPER).parent().unwrap();
-        for (from, name) in [(built.join("examples/attempt"), "attempt"), (HELPER.into(), "polaris-sandbox")]
-        {
-            fs::copy(from, place.join(name)).unwrap();
-            fs::set_permissions(place.join(name), Permissions::from_mode(0o755)).unwrap();
+/// The program that makes the attempts, and the helper, where everybody can reach them while a
+/// [`World`] is there.
+pub(crate) fn programs() -> PathBuf {
+    std::env::temp_dir().join(format!("polaris-corpus-{}", std::process::id()))
+}
+
+/// The last one to drop it removes the programs.
+struct Programs;
+
+/// How many there are.
+static USERS: Mutex<usize> = Mutex::new(0);
+
+impl Programs {
+    fn provide() -> Self {
+        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        if *users == 0 {
+            let place = programs();
+            folder(&place, 0o755);
+            let built = Path::new(HELPER).parent().unwrap();
+            for (from, name) in
+                [(built.join("examples/attempt"), "attempt"), (HELPER.into(), "polaris-sandbox")]
+            {
+                fs::copy(from, place.join(name)).unwrap();
+                fs::set_permissions(place.join(name), Permissions::from_mode(0o755)).unwrap();
+            }
         }
-        place
-    })
+        *users += 1;
+        Self
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        *users -= 1;
+        if *users == 0 {
+            let _ = fs::remove_dir_all(programs());
+        }
+    }
 }
 
 fn folder(path: &Path, mode: u32) {
@@ -75,6 +100,7 @@ pub(crate) struct World {
     pub(crate) temp: PathBuf,
     pub(crate) secret: String,
     pub(crate) victim: Child,
+    _programs: Programs,
     tcp: TcpListener,
     udp: UdpSocket,
     stream: UnixListener,
@@ -97,6 +123,7 @@ const OLD: Duration = Duration::from_secs(1_000_000_000);
 
 impl World {
     pub(crate) fn new(who: Who, level: Level) -> Self {
+        let _programs = Programs::provide();
         let n = unique();
         let secret =
             format!("SECRET-{n}-{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos());
@@ -179,6 +206,7 @@ impl World {
             temp,
             secret,
             victim: victim.spawn().unwrap(),
+            _programs,
             tcp,
             udp,
             stream,
@@ -243,7 +271,7 @@ impl World {
             cwd: self.workspace.clone(),
             workspace: self.workspace.clone(),
             temp: self.temp.clone(),
-            read: vec![programs().to_owned()],
+            read: vec![programs()],
             limits: Limits::default(),
         }
     }

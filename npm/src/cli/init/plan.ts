@@ -66,10 +66,12 @@ export interface Edit {
   text: string;
 }
 
-/** Applies edits that do not overlap. */
+/** Applies edits that do not overlap; those at one place keep their order. */
 export function edited(text: string, edits: readonly Edit[]): string {
   let result = text;
-  for (const { start, end, text: replacement } of [...edits].sort((a, b) => b.start - a.start)) {
+  for (const { start, end, text: replacement } of edits
+    .toReversed()
+    .toSorted((a, b) => b.start - a.start)) {
     result = result.slice(0, start) + replacement + result.slice(end);
   }
   return result;

@@ -71,7 +71,7 @@ function withoutExtensions(text: string): string {
 function addConvexFunctions({ convex }: ProjectFolder, plan: Plan): void {
   const base = join(packageRoot, "app", "convex");
   if (!existsSync(base)) throw new Error(`${base} is missing from this package`);
-  const open = ["system.ts", "leases.ts"];
+  const open = ["system.ts", "leases.ts", "generations.ts"];
   const seen = new Set<string>();
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     if (seen.has(file)) continue;
@@ -86,7 +86,7 @@ function addConvexFunctions({ convex }: ProjectFolder, plan: Plan): void {
       text
         // The types of `api` know this module only after the next code generation.
         .replace(api, 'import { anyApi as internal } from "convex/server";')
-        .replaceAll("internal.leases.", "internal.polaris.leases.")
+        .replace(/\binternal\.(?=\w+\.)/g, "internal.polaris.")
         .replace(
           /(from ")((?:\.\.?\/)+)(_generated\/)/g,
           (_, head, up, tail) => `${head}${up === "./" ? "../" : `../${up}`}${tail}`,

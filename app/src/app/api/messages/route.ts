@@ -3,7 +3,8 @@
 import { z } from "zod";
 import { bodyOf, boundedText } from "../../../http/body.ts";
 import { methods, signedIn } from "../../../http/route.ts";
-import { cancel, send } from "../../../server/messages.ts";
+import { cancel, type DeadRun, send } from "../../../server/messages.ts";
+import { reportDeadRun } from "../../../server/report.ts";
 
 /** A message and what belongs to it must fit into one document of Convex (1 MiB). */
 const MAX_MESSAGE_BYTES = 512 * 1024;
@@ -23,7 +24,7 @@ const Cancel = z.object({ messageId: z.string() });
 export const { GET, POST, PUT, PATCH, DELETE } = methods({
   POST: signedIn(async (request, { userId: ownerId }) => {
     const wanted = await bodyOf(request, Send);
-    const { messageId, runId } = await send({ ...wanted, ownerId, onDeadRun: reportDeadRun });
+    const { messageId, runId } = await send({ ...wanted, ownerId, onDeadRun: deadRun });
     return { success: true, runId, messageId };
   }),
   DELETE: signedIn(async (request, { userId: ownerId }) => {
@@ -33,6 +34,7 @@ export const { GET, POST, PUT, PATCH, DELETE } = methods({
   }),
 });
 
-function reportDeadRun(dead: { messageId: string; runId: string | undefined; runStatus: string }) {
+async function deadRun(dead: DeadRun): Promise<void> {
   console.error("A run ended without a report of its own:", dead);
+  await reportDeadRun(dead);
 }

@@ -26,6 +26,7 @@ use crate::error::{CoreError, ErrorCode};
 use crate::model::ToolSpec;
 use crate::workspace::materialise::Workspace;
 use crate::workspace::materialise::changes::Changes;
+use crate::workspace::materialise::folder::Folders;
 use crate::workspace::path::normalise;
 use crate::workspace::snapshot::Snapshot;
 use crate::workspace::{FileChange, FileError, Outcome, ProjectFiles as _};
@@ -47,6 +48,7 @@ pub struct ExecuteCommand {
     files: Arc<Snapshot>,
     env: Env,
     limits: Limits,
+    folders: Folders,
     state: Mutex<State>,
 }
 
@@ -56,6 +58,7 @@ struct State {
     workspace: Option<Workspace>,
     has_git: bool,
     git_explained: bool,
+    absent_explained: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +73,12 @@ impl ExecuteCommand {
     /// Runs commands on `files`, for at most `command_ms` each call.
     pub fn new(files: Arc<Snapshot>, env: Env, command_ms: u32) -> Self {
         let limits = Limits { wall_ms: command_ms.into(), ..Limits::default() };
-        Self { files, env, limits, state: Mutex::default() }
+        Self { files, env, limits, folders: Folders::default(), state: Mutex::default() }
+    }
+
+    /// Has `folders` count the folders that it makes.
+    pub fn counted_by(self, folders: &Folders) -> Self {
+        Self { folders: folders.clone(), ..self }
     }
 
     async fn run(&self, args: CommandArgs, at: f64) -> Result<String, ToolError> {
@@ -89,12 +97,18 @@ impl ExecuteCommand {
 
         let mut state = self.state.lock().await;
         let project = self.files.current().await.map_err(fatal)?;
-        let workspace = state.workspace.take();
-        let is_new = workspace.is_none();
-        let workspace = blocking(move || {
-            let mut workspace = workspace.map_or_else(Workspace::create, Ok)?;
+        let kept = state.workspace.take();
+        let held = self.folders.hold();
+        let (workspace, is_new) = blocking(move || {
+            if let Some(mut workspace) = kept
+                // A folder that a command has made unusable is given up.
+                && workspace.update(&project).is_ok()
+            {
+                return Ok((workspace, false));
+            }
+            let mut workspace = Workspace::create(held)?;
             workspace.update(&project)?;
-            Ok(workspace)
+            Ok((workspace, true))
         })
         .await?;
         let session = Session { confinement, programs, limits: self.limits.clone() };
@@ -109,15 +123,18 @@ impl ExecuteCommand {
             Ok(folder) => {
                 let is_git = state.has_git && !state.git_explained && commands.iter().any(|c| c[0] == "git");
                 let result = session.run_all(&workspace, &commands, &folder).await;
+                let absent = if state.absent_explained { None } else { absence(&workspace) };
                 let (workspace, changed) = self.bring_back(workspace, at).await?;
+                let git = is_git.then(|| GIT_NOTE.to_owned());
+                state.git_explained |= is_git;
+                state.absent_explained |= absent.is_some();
                 let add = |mut text: String| {
-                    for line in changed.iter().map(String::as_str).chain(is_git.then_some(GIT_NOTE)) {
+                    for line in changed.iter().chain(&absent).chain(&git) {
                         text.push_str("\n\n");
                         text.push_str(line);
                     }
                     text
                 };
-                state.git_explained |= is_git;
                 let result = match result {
                     Ok(text) => Ok(add(text)),
                     Err(ToolError::Text(text)) => Err(ToolError::Text(add(text))),
@@ -215,8 +232,11 @@ impl Session {
                 )));
             };
             let request = self.request(workspace, program, command, cwd.to_owned(), limits);
-            let output =
-                self.confinement.run(request).await.map_err(|error| ToolError::Text(error.to_string()))?;
+            let output = self
+                .confinement
+                .run(request, workspace.command())
+                .await
+                .map_err(|error| ToolError::Text(error.to_string()))?;
             transcript.push(&output);
             ended = output.report.ended;
             if ended != (Ended::Exited { code: 0 }) {
@@ -248,8 +268,11 @@ impl Session {
                 std::iter::once(&"git").chain(arguments).map(|&word| word.to_owned()).collect();
             let request =
                 self.request(workspace, git.clone(), &argv, workspace.root().to_owned(), self.limits.clone());
-            let output =
-                self.confinement.run(request).await.map_err(|error| ToolError::Text(error.to_string()))?;
+            let output = self
+                .confinement
+                .run(request, workspace.command())
+                .await
+                .map_err(|error| ToolError::Text(error.to_string()))?;
             if output.report.ended != (Ended::Exited { code: 0 }) {
                 return Ok(false);
             }
@@ -313,18 +336,13 @@ impl Summary {
 
     /// `Files changed: A 1, M 2, D 0 (1 skipped: a.png: it is binary)`, if there is anything to say.
     fn line(&self) -> Option<String> {
-        /// Skipped files that are named.
-        const NAMED: usize = 10;
         if self.added + self.modified + self.deleted + self.skipped.len() + self.mass_deletion == 0 {
             return None;
         }
         let mut line = format!("Files changed: A {}, M {}, D {}", self.added, self.modified, self.deleted);
         if !self.skipped.is_empty() {
-            let named = self.skipped.iter().take(NAMED).map(|(path, why)| format!("{path}: {why}"));
-            let more = self.skipped.len().saturating_sub(NAMED);
-            let more = (more > 0).then(|| format!("{more} more"));
-            let named = named.chain(more).collect::<Vec<_>>().join("; ");
-            line.push_str(&format!(" ({} skipped: {named})", self.skipped.len()));
+            let skipped = self.skipped.iter().map(|(path, why)| (path.as_str(), why.as_str()));
+            line.push_str(&format!(" ({} skipped: {})", self.skipped.len(), named(skipped)));
         }
         if self.mass_deletion > 0 {
             line.push_str(&format!(
@@ -334,6 +352,22 @@ impl Summary {
         }
         Some(line)
     }
+}
+
+/// The first of these files with what is said of them, and how many more there are.
+fn named<'a>(files: impl ExactSizeIterator<Item = (&'a str, &'a str)>) -> String {
+    /// Files that are named.
+    const NAMED: usize = 10;
+    let more = files.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("{more} more"));
+    files.take(NAMED).map(|(path, why)| format!("{path}: {why}")).chain(more).collect::<Vec<_>>().join("; ")
+}
+
+/// What a command must not be expected to find.
+fn absence(workspace: &Workspace) -> Option<String> {
+    let absent = workspace.absent();
+    (absent.len() > 0)
+        .then(|| format!("[Commands do not see {} of the project's files: {}]", absent.len(), named(absent)))
 }
 
 fn batches(changes: &[FileChange]) -> impl Iterator<Item = &[FileChange]> {

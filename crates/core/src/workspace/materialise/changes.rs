@@ -88,7 +88,15 @@ impl Workspace {
             if found.contains(&**path) {
                 continue;
             }
-            match self.find(path)? {
+            let at = match self.find(path) {
+                Ok(at) => at,
+                // A folder that the command has closed to its own user.
+                Err(_) => {
+                    changes.skip(path, "it cannot be read");
+                    continue;
+                }
+            };
+            match at {
                 // In an ignored folder: a change counts, a deletion does not.
                 Some(at) if !at.is_dir() => self.look_at(path, &at, &mut changes),
                 _ if is_ignored(&ignored, path, false) => {}

@@ -23,7 +23,7 @@ async fn world() -> World {
     let files = FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     let files = Arc::new(MemoryFiles::new(files.collect()));
     let snapshot = Snapshot::new(Arc::clone(&files) as _);
-    let mut workspace = Workspace::create().unwrap();
+    let mut workspace = Workspace::create(folder::Folders::default().hold()).unwrap();
     workspace.update(&snapshot.current().await.unwrap()).unwrap();
     World { files, snapshot, workspace }
 }
@@ -64,7 +64,7 @@ async fn the_folder_is_private_and_holds_the_project() {
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(world.disk("src/a.ts").as_deref(), Some("a"));
     assert_eq!(world.changes(), Changes::default());
-    let base = world.workspace.base.clone();
+    let base = world.workspace.folder.path().to_owned();
     drop(world);
     while base.exists() {
         tokio::task::yield_now().await;
@@ -202,6 +202,19 @@ async fn what_a_cancelled_command_left_is_put_right_before_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_name_that_no_disk_can_hold_is_left_out_and_told() {
+    let mut world = world().await;
+    let long = format!("src/{}/a.ts", "x".repeat(256));
+    world.files.write(&long, "x").await.unwrap();
+    world.files.write(&"y".repeat(255), "y").await.unwrap();
+    world.update().await;
+    let absent: Vec<_> = world.workspace.absent().collect();
+    assert_eq!(absent, [(long.as_str(), "a name in its path is longer than 255 bytes")]);
+    assert_eq!(world.disk(&"y".repeat(255)).as_deref(), Some("y"));
+    assert_eq!(world.changes(), Changes::default());
+}
+
+#[tokio::test]
 async fn too_many_files_are_listed() {
     let world = world().await;
     for n in 0..205 {
@@ -212,5 +225,7 @@ async fn too_many_files_are_listed() {
 }
 
 fn tempfile_dir() -> PathBuf {
-    new_folder(&std::env::temp_dir(), 0o700).unwrap()
+    let path = std::env::temp_dir().join(format!("polaris-outside-{:016x}", random()));
+    private_folder(&path, 0o700).unwrap();
+    path
 }

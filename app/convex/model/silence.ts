@@ -4,6 +4,7 @@
 import { internal } from "../_generated/api";
 import type { Doc } from "../_generated/dataModel";
 import type { MutationCtx } from "../_generated/server";
+import { tells } from "./generation";
 import { requireProject } from "./lookup";
 import { appendGenerationEvent } from "./projects";
 
@@ -40,17 +41,10 @@ export function look(log: readonly Line[], since: number, now: number): Finding 
   return left > 0 ? { lookAgainInMs: left } : "lost";
 }
 
-function isEnd({ type, message }: Line): boolean {
-  switch (type) {
-    case "step":
-      return message === "Completed verify-project";
-    case "info":
-      return message.startsWith("Generation cancelled");
-    case "error":
-      return /^(Generation|Validation) failed/.test(message);
-    default:
-      return false;
-  }
+/** Over, or queued once more: then its new run has a check of its own. */
+function isEnd(line: Line): boolean {
+  const told = tells(line);
+  return told !== null && (told.status !== "running" || told.generationId !== undefined);
 }
 
 /** The same call again adds no second line; a second check finds what the first one has done. */
