@@ -201,6 +201,12 @@ impl ProjectFiles for StagedFiles {
         .boxed()
     }
 
+    /// Commands work on files that everybody sees; no step of a generation has any.
+    fn apply<'a>(&'a self, _changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
+        let why = "what a command changes cannot be held back until the step's end";
+        ready(refused(why.to_owned())).boxed()
+    }
+
     /// The project without the changes: who keeps a copy of it sees what others see.
     fn page<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<FilesPage, FileError>> {
         self.files.page(request)
