@@ -86,6 +86,26 @@ function services(value) {
     ),
     model("Cerebras", "https://api.cerebras.ai/v1", "zai-glm-4.7", "CEREBRAS_API_KEY"),
     {
+      name: "Firecrawl",
+      needs: ["FIRECRAWL_API_KEY"],
+      prove: async () => {
+        const base = value("FIRECRAWL_API_URL") ?? "https://api.firecrawl.dev";
+        const answer = await fetch(`${base}/v2/scrape`, {
+          method: "POST",
+          headers: {
+            authorization: `Bearer ${value("FIRECRAWL_API_KEY")}`,
+            "content-type": "application/json",
+          },
+          body: JSON.stringify({ url: "https://example.com", formats: ["markdown"] }),
+          signal: AbortSignal.timeout(ANSWER_MS),
+        });
+        const { success, data } = await answer.json();
+        if (success !== true || !/Example Domain/.test(data?.markdown ?? "")) {
+          throw new Error(`no page came back (${answer.status})`);
+        }
+      },
+    },
+    {
       name: "Sentry",
       needs: ["SENTRY_DSN"],
       prove: async () => {
