@@ -133,7 +133,7 @@ mod tests {
             assert!(config_leads_out("a", &config), "{config}");
         }
         let fine = json!({
-            "extends": "@tsconfig/node20", "include": ["**/*", "../shared"], "references": [{ "path": "../b" }],
+            "extends": "@tsconfig/node20", "include": ["**/*", "../elsewhere"], "references": [{ "path": "../b" }],
             "compilerOptions": { "baseUrl": "src", "paths": { "@/*": ["../../b/*"] }, "types": ["node"] },
         });
         assert!(!config_leads_out("a", &fine));
