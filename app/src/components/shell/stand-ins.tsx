@@ -18,7 +18,7 @@ export function StandIns({ standIns }: { standIns: readonly StandIn[] }) {
           </span>
         </span>
       </summary>
-      <div className="thin-scroll max-h-40 overflow-y-auto px-4 pt-1 pb-3 text-muted">
+      <div className="px-4 pt-1 pb-3 text-muted">
         <p>Set these in .env.local to use the real services:</p>
         <ul className="mt-1 space-y-0.5">
           {standIns.map(({ service, variable }) => (
