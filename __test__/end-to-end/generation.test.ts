@@ -169,6 +169,9 @@ describe("a generation", () => {
     process.env.TRIGGER_API_URL = proxy.url;
     try {
       const lost = { projectId, description: " ", generationId: projectId };
+      // A run that has failed gives its key free: it is held while it checks its input.
+      const path = "system:appendGenerationEvent";
+      await world.convex.faults({ path, latencyMs: HELD_MS, count: 1 });
       const { runId } = await generations.generate(lost);
       assert.equal(proxy.lost, 1, "the runner took it, and nobody heard");
       // Somebody who gave up on the answer and asks again, without the proxy.

@@ -121,7 +121,7 @@ describe("a message with tool calls", () => {
           ...["readFile", "writeFile", "deleteFile", "listFiles", "getProjectStructure"],
           ...["findSymbol", "getReferences", "getDiagnostics", "goToDefinition"],
           ...["searchFiles", "searchCodebase", "findFilesByPattern"],
-          "getRelevantFiles",
+          ...["executeCommand", "getRelevantFiles"],
         ],
       );
     }
