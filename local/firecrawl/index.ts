@@ -4,6 +4,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json, readBody } from "../http.ts";
 import { installationKey, type Service, type ServiceOptions } from "../service.ts";
 import { markdownOf } from "./markdown.ts";
 
@@ -162,18 +163,8 @@ function refuse(response: ServerResponse, status: number, error: string): void {
   json(response, status, { success: false, error });
 }
 
-function json(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(value));
-}
-
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request) {
-    parts.push(part as Buffer);
-    size += (part as Buffer).length;
-    if (size > MAX_BODY_BYTES) throw new Error("the request is larger than 1 MiB");
-  }
-  return JSON.parse(Buffer.concat(parts).toString("utf8")) as unknown;
+  return JSON.parse(
+    (await readBody(request, MAX_BODY_BYTES, "request")).toString("utf8"),
+  ) as unknown;
 }

@@ -3,7 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
-import { json } from "./index.ts";
+import { json } from "../http.ts";
 import type { ModelLog } from "./log.ts";
 import { Script, type ScriptBook } from "./script.ts";
 
@@ -11,13 +11,13 @@ export interface AdminContext {
   log: ModelLog;
   scripts: ScriptBook;
   adminKey: string;
-  readBody: (request: IncomingMessage) => Promise<string>;
+  readText: (request: IncomingMessage) => Promise<string>;
 }
 
 const DEFAULT_WAIT_MS = 30_000;
 
 export async function handleAdmin(
-  { log, scripts, adminKey, readBody }: AdminContext,
+  { log, scripts, adminKey, readText }: AdminContext,
   request: IncomingMessage,
   response: ServerResponse,
   url: URL,
@@ -30,7 +30,7 @@ export async function handleAdmin(
   if (route === "POST /admin/scripts") {
     let body: unknown;
     try {
-      body = JSON.parse(await readBody(request));
+      body = JSON.parse(await readText(request));
     } catch {
       return json(response, 400, { error: "the script is no JSON" });
     }

@@ -5,6 +5,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { json, readBody } from "../http.ts";
 import { installationKey, type Service, type ServiceOptions } from "../service.ts";
 import { handleAdmin } from "./admin.ts";
 import { ModelLog, type RequestRecord } from "./log.ts";
@@ -38,7 +39,7 @@ export async function startModel(options: ModelOptions = {}): Promise<ModelServi
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://127.0.0.1");
     const handled = url.pathname.startsWith("/admin/")
-      ? handleAdmin({ log, scripts, adminKey, readBody }, request, response, url)
+      ? handleAdmin({ log, scripts, adminKey, readText }, request, response, url)
       : handlePublic(request, response, url);
     handled.catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
@@ -75,7 +76,7 @@ export async function startModel(options: ModelOptions = {}): Promise<ModelServi
   async function chat(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let body: unknown;
     try {
-      body = JSON.parse(await readBody(request));
+      body = JSON.parse(await readText(request));
     } catch {
       return json(response, 400, { error: { code: 400, message: "the body is no JSON" } });
     }
@@ -130,20 +131,8 @@ export async function startModel(options: ModelOptions = {}): Promise<ModelServi
   };
 }
 
-export function json(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(value));
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request) {
-    parts.push(part as Buffer);
-    size += (part as Buffer).length;
-    if (size > MAX_BODY_BYTES) throw new Error("the request body is larger than 64 MiB");
-  }
-  return Buffer.concat(parts).toString("utf8");
+async function readText(request: IncomingMessage): Promise<string> {
+  return (await readBody(request, MAX_BODY_BYTES, "request body")).toString("utf8");
 }
 
 /** Headers as the server saw them; of secrets only that they were there. */

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
+import { json, readBody } from "../http.ts";
 import type { Service, ServiceOptions } from "../service.ts";
 import { type Envelope, parseEnvelope } from "./envelope.ts";
 import { page } from "./page.ts";
@@ -70,7 +71,7 @@ export async function startSentry(options: ServiceOptions = {}): Promise<SentryS
     const url = new URL(request.url ?? "/", "http://127.0.0.1");
     const intake = /^\/api\/([^/]+)\/envelope\/?$/.exec(url.pathname);
     if (request.method === "POST" && intake !== null) {
-      const sent = await read(request);
+      const sent = await readBody(request, MAX_BODY_BYTES, "envelope");
       const decode = decoders[request.headers["content-encoding"] ?? ""];
       try {
         const bytes = decode === undefined ? sent : await decode(sent);
@@ -143,20 +144,4 @@ export async function startSentry(options: ServiceOptions = {}): Promise<SentryS
       return closing;
     },
   };
-}
-
-function json(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(value));
-}
-
-async function read(request: IncomingMessage): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request) {
-    parts.push(part as Buffer);
-    size += (part as Buffer).length;
-    if (size > MAX_BODY_BYTES) throw new Error("the envelope is larger than 200 MiB");
-  }
-  return Buffer.concat(parts);
 }
