@@ -84,7 +84,7 @@ export function startRun<J extends JobName>(request: RunRequest<J>): Run {
   const addon = native();
   const spec = specOf(request);
   try {
-    return new RunHandle(addon.startRun(spec, JSON.stringify(variables())));
+    return new RunHandle(addon.startRun(spec, JSON.stringify(variables(looksAtCode(request)))));
   } catch (error) {
     throw fromNative(error);
   }
@@ -118,13 +118,21 @@ export function diagnostics(): Diagnostics {
 const VARIABLES =
   /^(?:(?:POLARIS|OPENROUTER|CEREBRAS|CONVEX|FIRECRAWL|NEXT_PUBLIC)_.*|.*_PROXY|NODE_EXTRA_CA_CERTS)$/i;
 
-function variables(): Record<string, string | undefined> {
+/** Whether the job has tools that know code: only then the language server is looked for. */
+function looksAtCode({ job, payload }: RunRequest): boolean {
+  if (job === "process-message") return true;
+  return job === "agent" && (payload as Partial<AgentPayload> | undefined)?.files !== undefined;
+}
+
+function variables(withTypescript: boolean): Record<string, string | undefined> {
   const read: Record<string, string | undefined> = {};
   // Each look into process.env asks the operating system.
   for (const name of Object.keys(process.env)) {
     if (VARIABLES.test(name)) read[name] = process.env[name];
   }
-  if (!read[TYPESCRIPT_VARIABLE]?.trim()) read[TYPESCRIPT_VARIABLE] = typescriptServer();
+  if (withTypescript && !read[TYPESCRIPT_VARIABLE]?.trim()) {
+    read[TYPESCRIPT_VARIABLE] = typescriptServer();
+  }
   return read;
 }
 
