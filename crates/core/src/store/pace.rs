@@ -139,7 +139,7 @@ mod tests {
         pace.started(t0, 0);
         pace.acknowledged(t0 + ms(51));
         assert_eq!(pace.interval(), (ms(102), "slow store"));
-        pace.started(t0, 27_000);
+        pace.started(t0, 28_000);
         assert_eq!(pace.interval().1, "large document");
     }
 
