@@ -42,7 +42,8 @@ describe("the lock files", () => {
   function places(path, name) {
     const found = [];
     for (let at = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
-      if (!at.endsWith("node_modules")) found.push(`${at}${at === "" ? "" : "/"}node_modules/${name}`);
+      if (!at.endsWith("node_modules"))
+        found.push(`${at}${at === "" ? "" : "/"}node_modules/${name}`);
       if (at === "") return found;
     }
   }
