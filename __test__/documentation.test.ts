@@ -32,7 +32,7 @@ function anchorsOf(markdown: string): Set<string> {
 /** What is looked through for variables. */
 const PRODUCT = ["crates", "npm/src", "trigger", "trigger.config.ts", "app", "local", "scripts"];
 const IS_TEST =
-  /\.test\.|[\\/](tests|benches|fixtures|testing)[\\/]|_generated|\.(md|json|css|svg|html)$|(^|[\/_])(testing|tests)\.rs$/;
+  /\.test\.|[\\/](tests|benches|fixtures|testing)[\\/]|_generated|\.(md|json|css|svg|html)$|(^|[/_])(testing|tests)\.rs$/;
 /** The operating system's, npm's and Node's own, and what one part of this repository sets for another. */
 const NOT_OURS = new Set(
   "PATH HOME TMPDIR TEMP USERPROFILE CI NODE_OPTIONS NEXT_TELEMETRY_DISABLED POLARIS_CLI_LIFELINE POLARIS_PACKED POLARIS_NODES CORPUS_WHOLE".split(
@@ -76,12 +76,14 @@ describe("the documentation", () => {
   });
 
   it("is there where code names it", () => {
-    const missing = tracked(...PRODUCT).filter((file) => !IS_TEST.test(file)).flatMap((file) =>
-      [...readFileSync(join(ROOT, file), "utf8").matchAll(/\bdocs\/[\w-]+\.md/g)]
-        .map(([page]) => page)
-        .filter((page) => !existsSync(join(ROOT, page)))
-        .map((page) => `${file}: ${page}`),
-    );
+    const missing = tracked(...PRODUCT)
+      .filter((file) => !IS_TEST.test(file))
+      .flatMap((file) =>
+        [...readFileSync(join(ROOT, file), "utf8").matchAll(/\bdocs\/[\w-]+\.md/g)]
+          .map(([page]) => page)
+          .filter((page) => !existsSync(join(ROOT, page)))
+          .map((page) => `${file}: ${page}`),
+      );
     assert.deepEqual(missing, []);
   });
 
