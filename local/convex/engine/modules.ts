@@ -57,6 +57,7 @@ const NOT_FUNCTIONS = new Set(["schema", "auth.config", "convex.config"]);
 export async function loadDeployment(folder: string, bundleFolder: string): Promise<Deployment> {
   const sources = await findModules(folder);
   if (sources.length === 0) throw new Error(`no Convex functions in ${folder}`);
+  for (const source of sources) refuseBadPath(source);
   await rm(bundleFolder, { recursive: true, force: true });
   await mkdir(bundleFolder, { recursive: true });
   await build({
@@ -113,6 +114,19 @@ async function findModules(folder: string): Promise<string[]> {
 /** The official CLI passes over names with several dots, such as tests, and over hidden files. */
 function isModuleName(name: string): boolean {
   return /^[^.#][^.]*\.[^.]+$/.test(name) || /^(auth|convex)\.config\.[jt]s$/.test(name);
+}
+
+/**
+ * A deployment refuses such a path, and with it everything that is pushed; the official CLI does not
+ * (github.com/get-convex/convex-backend/issues/231). The words are the deployment's.
+ */
+function refuseBadPath(source: string): void {
+  const path = source.replace(/\.[^.]+$/, ".js");
+  const bad = path.split("/").find((part) => !/^[A-Za-z0-9_.]+$/.test(part));
+  if (bad === undefined) return;
+  throw new Error(
+    `InvalidConfig: ${path} is not a valid path to a Convex module. Path component ${bad} can only contain alphanumeric characters, underscores, or periods.`,
+  );
 }
 
 /** One copy of `convex` for host and functions, found from here and not from the bundle's folder. */
