@@ -19,7 +19,11 @@ export interface ProjectFolder {
   convex: string;
   /** All TypeScript and JavaScript of the project, relative paths. */
   sources: string[];
+  /** Markdown that people read: README.md, CLAUDE.md, docs/. */
+  texts: string[];
   read(path: string): string | undefined;
+  /** The version of an installed package. */
+  installed(name: string): string | undefined;
 }
 
 const SKIPPED = new Set(["node_modules", "_generated", "dist", "build", "out", "coverage"]);
@@ -41,7 +45,13 @@ export function openProject(root: string): ProjectFolder {
     );
   }
   const source = existsSync(join(root, "src")) ? "src/" : "";
-  return { root, ts: loadTypeScript(root), source, convex, sources: walk(root), read };
+  const installed = (name: string): string | undefined => {
+    const text = read(join("node_modules", name, "package.json"));
+    return text === undefined ? undefined : (JSON.parse(text) as { version?: string }).version;
+  };
+  const sources = walk(root, isSource);
+  const texts = walk(root, isText);
+  return { root, ts: loadTypeScript(root), source, convex, sources, texts, read, installed };
 }
 
 function convexFolder(read: (path: string) => string | undefined): string {
@@ -62,7 +72,16 @@ function loadTypeScript(root: string): TypeScript {
   }
 }
 
-function walk(root: string): string[] {
+function isSource(name: string): boolean {
+  return /\.(ts|tsx|mts|js|jsx|mjs)$/.test(name) && !name.endsWith(".d.ts");
+}
+
+/** A changelog, and notes of a migration, tell what was. */
+function isText(name: string): boolean {
+  return /\.mdx?$/i.test(name) && !/^(changelog|history)|migrat/i.test(name);
+}
+
+function walk(root: string, wanted: (name: string) => boolean): string[] {
   const found: string[] = [];
   const open = [root];
   for (let folder = open.pop(); folder !== undefined; folder = open.pop()) {
@@ -70,7 +89,7 @@ function walk(root: string): string[] {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) {
         if (!SKIPPED.has(entry.name) && !entry.name.startsWith(".")) open.push(path);
-      } else if (/\.(ts|tsx|mts|js|jsx|mjs)$/.test(entry.name) && !entry.name.endsWith(".d.ts")) {
+      } else if (wanted(entry.name)) {
         found.push(relative(root, path).replaceAll("\\", "/"));
       }
     }
