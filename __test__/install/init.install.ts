@@ -8,7 +8,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { common, type Files, odd, old, several } from "./init-fixtures.ts";
-import { changed, checksTypes, commit, has, Migrations, mentions, read } from "./migrated.ts";
+import { changed, checksTypes, commit, has, Migrations, mentions, read } from "./init-projects.ts";
 import type { Project } from "./packed.ts";
 
 let migrations: Migrations;

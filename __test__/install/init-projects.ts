@@ -89,7 +89,7 @@ export function git({ path }: Project, ...args: string[]): SpawnSyncReturns<stri
 }
 
 export function commit(app: Project): void {
-  git(app, "add", "-A", "--", ".", ":!node_modules");
+  git(app, "add", "-A");
   git(app, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "state");
 }
 

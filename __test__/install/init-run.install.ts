@@ -10,7 +10,7 @@ import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { type Exchange, type ModelServer, startModelServer } from "../addon/model-server.ts";
 import { common, ORDER_ARGS, ORDER_RESULT, old, PROMPT, several } from "./init-fixtures.ts";
-import { Migrations } from "./migrated.ts";
+import { Migrations } from "./init-projects.ts";
 import { bareEnv, command, type Project, ROOT } from "./packed.ts";
 
 interface Facts {
