@@ -122,7 +122,8 @@ impl<'a> Calling<'a> {
             }
             self.output.result(&record.id, &text);
             let (id, name, result) = (record.id.clone(), call.name.clone(), text.clone());
-            self.agent.events.push(Event::ToolResult { step, id, name, result, is_error, ms });
+            let bytes = result.len();
+            self.agent.events.push(Event::ToolResult { step, id, name, result, bytes, is_error, ms });
             if verdict == Verdict::Break {
                 return Err(CoreError::new(
                     ErrorCode::ToolLoop,
@@ -176,7 +177,7 @@ impl<'a> Calling<'a> {
                     Attempt::First => tool.call(args, at),
                     Attempt::Later => tool.recover(args, at),
                 };
-                let limit = millis(limits.tool_ms).max(tool.needs());
+                let limit = tool.limit(millis(limits.tool_ms));
                 match timeout(limit, run).await {
                     Ok(result) => result,
                     Err(_) => Err(ToolError::Text(format!(
@@ -204,6 +205,7 @@ impl<'a> Calling<'a> {
             "gen_ai.tool.call.id": call.id,
             "polaris.step": step,
             "polaris.tool.is_error": is_error,
+            "polaris.tool.result_bytes": text.len(),
         });
         self.agent.telemetry.span(format!("execute_tool {}", call.name), wall, attributes, None);
         let data = json!({ "step": step, "ms": ms, "isError": is_error });
