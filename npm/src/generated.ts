@@ -210,7 +210,7 @@ end: number,
 /**
  * Attributes.
  */
-attributes: Record<string, string | number | boolean>, 
+attributes: Record<string, string | number | boolean | string[]>, 
 /**
  * The error's code, if it failed.
  */

@@ -228,7 +228,7 @@ pub enum Event {
         /// End, milliseconds since 1970.
         end: f64,
         /// Attributes.
-        #[ts(type = "Record<string, string | number | boolean>")]
+        #[ts(type = "Record<string, string | number | boolean | string[]>")]
         attributes: Value,
         /// The error's code, if it failed.
         error: Option<ErrorCode>,

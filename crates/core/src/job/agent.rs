@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use ts_rs::TS;
 
-use super::{Context, RunResult};
+use super::{Context, RunResult, payload};
 use crate::agent::{CallRecord, Output, TurnRecord};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
@@ -58,9 +58,7 @@ impl Output for Nowhere {
 }
 
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: AgentPayload = serde_path_to_error::deserialize(payload).map_err(|e| {
-        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
-    })?;
+    let payload: AgentPayload = payload::read(payload)?;
     if payload.messages.is_empty() {
         return Err(CoreError::new(ErrorCode::PayloadInvalid, "payload.messages is empty"));
     }

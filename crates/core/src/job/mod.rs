@@ -6,6 +6,7 @@ pub mod demo_generate;
 pub mod generate_project;
 pub mod generation_step;
 mod inspection;
+mod payload;
 pub mod process_message;
 mod resume;
 
