@@ -85,7 +85,7 @@ const TRIED: [command: RegExp, file?: string, words?: string][] = [
   [/^npx trigger\.dev dev$/, "__test__/install/dev.install.ts", '"dev"'],
   [/^npx trigger\.dev deploy$/, "__test__/install/trigger.install.ts", '"deploy"'],
   [
-    /^(npm run check|node scripts\/(api|troubleshooting)\.mjs|npm run types|npm run build)$/,
+    /^(npm run check|node scripts\/(api|results|troubleshooting)\.mjs|npm run types|npm run build)$/,
     ".ci/run",
     "npm run check",
   ],
