@@ -163,6 +163,14 @@ describe("an install by name", () => {
     const { code, stdout } = await command("npx", ["--no", "polaris-agent", "--version"], options);
     assert.equal(code, 0);
     assert.match(stdout.trim(), /^\d+\.\d+\.\d+$/);
+    const old = "data:text/javascript,Object.defineProperty(process,'version',{value:'v18.20.8'})";
+    const onOldNode = await command(
+      process.execPath,
+      ["--import", old, join(app.path, "node_modules/polaris-agent/npm/dist/cli.mjs"), "init"],
+      options,
+    );
+    assert.equal(onOldNode.code, 1);
+    assert.match(onOldNode.output, /needs Node 20\.19 or newer; this is .*node v18\.20\.8/);
     const unknown = await command("npx", ["--no", "polaris-agent", "nonsense"], options);
     assert.equal(unknown.code, 2);
     assert.match(unknown.output, /there is no command nonsense/);
