@@ -264,6 +264,9 @@ describe("init", () => {
     const { stderr, status } = init(app, "--yes");
     assert.equal(status, 1);
     assert.match(stderr, /no Convex functions in/);
+    const broken = init(checkout({ "package.json": "{" }), "--yes");
+    assert.equal(broken.status, 1);
+    assert.match(broken.stderr, /package\.json is not JSON: /);
     const unknown = init(app, "--force");
     assert.equal(unknown.status, 1);
     assert.match(unknown.stderr, /--force[\s\S]*--undo/);

@@ -38,6 +38,7 @@ export function openProject(root: string): ProjectFolder {
   };
   if (read("package.json") === undefined)
     throw new InitError(`there is no package.json in ${root}`);
+  for (const file of ["package.json", "convex.json"]) refuseBadJson(file, read(file));
   const convex = `${convexFolder(read)}/`;
   if (!existsSync(join(root, convex))) {
     throw new InitError(
@@ -58,18 +59,33 @@ function convexFolder(read: (path: string) => string | undefined): string {
   const text = read("convex.json");
   if (text === undefined) return "convex";
   const { functions } = JSON.parse(text) as { functions?: string };
-  return (functions ?? "convex").replace(/\/+$/, "");
+  return (functions ?? "convex").replace(/^\.\//, "").replace(/\/+$/, "");
+}
+
+function refuseBadJson(file: string, text: string | undefined): void {
+  if (text === undefined) return;
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw new InitError(`${file} is not JSON: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /** The project's own: it understands the project's syntax, and this package needs none. */
 function loadTypeScript(root: string): TypeScript {
+  let found: Partial<TypeScript>;
   try {
-    return createRequire(join(root, "package.json"))("typescript") as TypeScript;
+    found = createRequire(join(root, "package.json"))("typescript") as TypeScript;
   } catch {
     throw new InitError(
       "this project has no TypeScript installed, which init reads it with: npm install --save-dev typescript",
     );
   }
+  if (typeof found.createSourceFile === "function") return found as TypeScript;
+  // TypeScript 7 is a program, and brings no library that reads a file.
+  throw new InitError(
+    `init reads the project with TypeScript's own library, which ${found.version ?? "this version"} does not have. For init alone: npm install --no-save typescript@6`,
+  );
 }
 
 function isSource(name: string): boolean {
