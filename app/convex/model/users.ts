@@ -44,3 +44,26 @@ export async function requireRoomForProject(ctx: Ctx, user: Doc<"users">): Promi
     );
   }
 }
+
+/** Does nothing for a user without a row. */
+export async function setProjectLimit(
+  ctx: MutationCtx,
+  { userId, projectLimit, allowed }: { userId: string; projectLimit: number; allowed: boolean },
+): Promise<void> {
+  const user = await ctx.db
+    .query("users")
+    .withIndex("by_stack_user", (q) => q.eq("stackUserId", userId))
+    .first();
+  if (user === null) return;
+  let limit = projectLimit < 0 ? UNLIMITED : Math.floor(projectLimit);
+  if (allowed && limit !== UNLIMITED) {
+    // Of the plan's projects some may have been counted elsewhere, or given back.
+    const owned = await ctx.db
+      .query("projects")
+      .withIndex("by_owner", (q) => q.eq("ownerId", userId))
+      .take(limit + 1);
+    if (owned.length >= limit) limit = owned.length + 1;
+  }
+  if (limit === user.projectLimit) return;
+  await ctx.db.patch(user._id, { projectLimit: limit, updatedAt: Date.now() });
+}
