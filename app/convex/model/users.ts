@@ -8,6 +8,8 @@ import type { Caller } from "./owner";
 /** Projects of a user without a subscription. */
 export const FREE_PROJECT_LIMIT = 10;
 export const UNLIMITED = -1;
+/** Who has more projects is not counted any more. */
+const MAX_COUNTED = 5_000;
 type Ctx = MutationCtx & Caller;
 
 export async function getOrCreateUser(ctx: Ctx): Promise<Doc<"users">> {
@@ -61,8 +63,9 @@ export async function setProjectLimit(
     const owned = await ctx.db
       .query("projects")
       .withIndex("by_owner", (q) => q.eq("ownerId", userId))
-      .take(limit + 1);
-    if (owned.length >= limit) limit = owned.length + 1;
+      .take(MAX_COUNTED);
+    if (owned.length === MAX_COUNTED) limit = UNLIMITED;
+    else if (owned.length >= limit) limit = owned.length + 1;
   }
   if (limit === user.projectLimit) return;
   await ctx.db.patch(user._id, { projectLimit: limit, updatedAt: Date.now() });

@@ -58,7 +58,11 @@ export function autumnBilling({ secretKey, apiUrl }: AutumnSettings): Billing {
       const { allowed = false, usage, balance } = answer;
       const limit = answer.included_usage ?? 0;
       const counted = usage ?? Math.max(0, limit - (balance ?? limit));
-      const isOpen = answer.unlimited === true || answer.overage_allowed === true;
+      // A plan that names no number leaves it to each check.
+      const isOpen =
+        answer.unlimited === true ||
+        answer.overage_allowed === true ||
+        (allowed && (answer.included_usage ?? null) === null);
       return { allowed, currentUsage: counted, limit, projectLimit: isOpen ? UNLIMITED : limit };
     },
     track: async (userId, value) => {

@@ -18,7 +18,7 @@ export function EarlierMessages({
   keepPlace,
 }: {
   earlier: Earlier;
-  /** A short conversation shows its beginning anyway. */
+  /** A short conversation shows its beginning anyway; nothing is said of it. */
   isLong: boolean;
   scroller: RefObject<HTMLDivElement | null>;
   keepPlace: (draw: () => void) => void;
@@ -37,26 +37,28 @@ export function EarlierMessages({
     return () => observer.disconnect();
   }, [state, load, keepPlace, scroller]);
   return (
-    <div
-      ref={place}
-      className="-mt-2 flex h-6 items-center justify-center gap-2 text-faint text-xs"
-    >
-      {state === "loading" && (
-        <span className="inline-flex animate-fade items-center gap-2 [animation-delay:250ms] [animation-fill-mode:backwards]">
-          <Spinner className="size-3.5" />
-          Loading earlier messages
-        </span>
+    <>
+      <div ref={place} aria-hidden className="absolute inset-x-0 top-0 h-px" />
+      {(isLong || state === "failed") && (
+        <div className="flex h-7 items-center justify-center gap-2 text-faint text-xs">
+          {state === "loading" && (
+            <span className="inline-flex animate-fade items-center gap-2 [animation-delay:250ms] [animation-fill-mode:backwards]">
+              <Spinner className="size-3.5" />
+              Loading earlier messages
+            </span>
+          )}
+          {state === "failed" && (
+            <>
+              Earlier messages could not be loaded.
+              <Button size="sm" kind="quiet" onClick={() => load(keepPlace)}>
+                <RotateCcw aria-hidden className="size-3.5" />
+                Try again
+              </Button>
+            </>
+          )}
+          {state === "none" && "The beginning of the conversation"}
+        </div>
       )}
-      {state === "failed" && (
-        <>
-          Earlier messages could not be loaded.
-          <Button size="sm" kind="quiet" onClick={() => load(keepPlace)}>
-            <RotateCcw aria-hidden className="size-3.5" />
-            Try again
-          </Button>
-        </>
-      )}
-      {state === "none" && isLong && "The beginning of the conversation"}
-    </div>
+    </>
   );
 }

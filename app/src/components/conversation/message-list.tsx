@@ -51,7 +51,7 @@ export function MessageList({
         tabIndex={0}
         className="thin-scroll h-full overflow-y-auto overscroll-contain outline-none focus-visible:ring-2 focus-visible:ring-accent/40 focus-visible:ring-inset"
       >
-        <div ref={content} className="space-y-5 px-4 py-4">
+        <div ref={content} className="relative space-y-5 px-4 py-4">
           {messages.length > 0 && (
             <EarlierMessages
               earlier={earlier}

@@ -23,9 +23,11 @@ export function EditorPane({ fileId }: { fileId: string | undefined }) {
   const file = useStoredFile(fileId);
   if (fileId === undefined) {
     return (
-      <Empty icon={FileText} title="No file is open">
-        Choose one in the file tree. What Polaris writes appears there as it happens.
-      </Empty>
+      <div className="grid h-full place-items-center">
+        <Empty icon={FileText} title="No file is open">
+          Choose one in the file tree. What Polaris writes appears there as it happens.
+        </Empty>
+      </div>
     );
   }
   if (file === undefined) return <Waiting />;
