@@ -34,6 +34,8 @@ export interface StackOptions {
   branch?: string;
   /** Without the CLI no task runs; some tests need only the services. Default: true. */
   cli?: boolean;
+  /** Folder with the `trigger.config.ts` whose tasks run. Default: this repository. */
+  tasks?: string;
   /** Real services by their variables. Only `npm start` gives any. */
   settings?: Settings;
   /** Beside the stack's own variables, for the workers. */
@@ -144,6 +146,10 @@ class LocalStack implements Stack {
     this.#appPort = options.appPort ?? 0;
   }
 
+  get #tasks(): string {
+    return this.#options.tasks ?? REPOSITORY;
+  }
+
   async launch(): Promise<void> {
     await mkdir(this.state, { recursive: true, mode: 0o700 });
     const ports = await readPorts(this.state);
@@ -251,7 +257,7 @@ class LocalStack implements Stack {
     // These first: what they have to say goes to services that still listen.
     await Promise.all([this.cli?.close(), this.app?.close()]);
     // Of CLIs that were killed.
-    removeTraces(REPOSITORY, this.#options.branch);
+    removeTraces(this.#tasks, this.#options.branch);
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.close()));
   }
 
@@ -366,7 +372,7 @@ class LocalStack implements Stack {
     if (this.cli !== undefined || this.#closing !== undefined) return;
     const { branch } = this.#options;
     const started = await startStackCli({
-      cwd: REPOSITORY,
+      cwd: this.#tasks,
       home: join(this.state, "home"),
       env: this.env,
       controlPlane: this.#standIns.get("control-plane"),
