@@ -61,8 +61,9 @@ function variablesIn(file: string, text: string): string[] {
 const TRIED: [command: RegExp, file?: string, words?: string][] = [
   [/^npm run demo/, "__test__/install/commands.install.ts", '"demo"'],
   [/^npm run say/, "__test__/install/commands.install.ts", '"say"'],
-  [/^npm start -- --production$/, "__test__/app/built.test.ts", "ensureBuild"],
-  [/^npm start$/, "__test__/install/commands.install.ts", '["start"]'],
+  [/^npm start -- --dev$/, "__test__/install/commands.install.ts", '"--dev"'],
+  [/^npm run build -w app$/, "__test__/app/built.test.ts", "ensureBuild"],
+  [/^npm start$/, "__test__/install/commands.install.ts", '["start"'],
   [/^npm (ci|install)$/, "scripts/setup.mjs", 'npm("ci")'],
   [/^npm install --package-lock-only$/, "scripts/scripts.test.mjs", "--package-lock-only"],
   [

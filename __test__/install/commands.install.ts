@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, describe, it } from "node:test";
@@ -18,8 +19,9 @@ after(() => {
 });
 
 /** `npm start` until it says that all is ready; the address of the app. */
-async function start(): Promise<string> {
-  const child = spawn("npm", ["start"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+async function start(...flags: string[]): Promise<string> {
+  const args = ["start", ...(flags.length > 0 ? ["--", ...flags] : [])];
+  const child = spawn("npm", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
   started = child;
   const said: string[] = [];
   return await new Promise((settle, fail) => {
@@ -32,6 +34,16 @@ async function start(): Promise<string> {
     }
     child.once("exit", (code) => fail(new Error(`it ended with ${code}\n${said.join("\n")}`)));
   });
+}
+
+/** Ctrl-C; the exit code. */
+async function stop(): Promise<number | null> {
+  const child = started;
+  assert.ok(child);
+  const ended = new Promise<number | null>((settle) => child.once("exit", settle));
+  child.kill("SIGINT");
+  started = undefined;
+  return await ended;
 }
 
 describe("the commands of the README", () => {
@@ -64,12 +76,18 @@ describe("the commands of the README", () => {
     assert.equal((await fetch(url)).status, 200);
     const said = await npm("run", "-s", "say", "--", "hello");
     assert.equal(said.code, 0, said.output);
-    const child = started;
-    assert.ok(child);
-    const ended = new Promise<number | null>((settle) => child.once("exit", settle));
-    child.kill("SIGINT");
-    assert.equal(await ended, 0);
+    assert.equal(await stop(), 0);
     await assert.rejects(fetch(url));
-    started = undefined;
+  });
+
+  it("npm start -- --dev serves it with hot reload", { skip: settings }, async () => {
+    const state = mkdtempSync(join(tmpdir(), "polaris-state-"));
+    try {
+      const url = await start("--dev", "--port", "0", "--state", state);
+      assert.equal((await fetch(url)).status, 200);
+      assert.equal(await stop(), 0);
+    } finally {
+      rmSync(state, { recursive: true, force: true });
+    }
   });
 });
