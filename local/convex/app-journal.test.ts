@@ -112,6 +112,46 @@ test("a run that is numbered", async (t) => {
     assert.equal(await errorCode(note), "SUPERSEDED");
   });
 
+  await t.test(
+    "what a turn's calls change is made with the turn's record or not at all",
+    async () => {
+      const messageId = await world.processing();
+      const projectId = (await world.message(messageId))?.projectId ?? "";
+      const { seq: old = 0 } = await begin(messageId, 1);
+      const line = (message: string, createdAt: number) => ({ line: { message, createdAt } });
+      const save = (seq: number) => ({
+        ...{ ...key, messageId, seq, toolCalls: [], turn: { step: 1, data: {} } },
+        changes: [
+          { projectId, path: "t/a", content: "a", ...line("Wrote t/a", 1) },
+          { projectId, path: "t", content: "x", ...line("Wrote t", 2) },
+          { projectId, path: "gone", ...line("Deleted gone", 3) },
+          { projectId, path: "t/b", content: "b", ...line("Wrote t/b", 4) },
+        ],
+      });
+      const made = await client.mutation(system.saveToolCalls, save(old + 1));
+      const codes = (made.changes ?? []).map((each) => ("code" in each ? each.code : "made"));
+      assert.deepEqual(codes, ["made", "IS_A_FOLDER", "FILE_NOT_FOUND", "made"]);
+      // The answer was lost: the same call says the same, and nothing is written.
+      const files = await world.admin.table("files");
+      const again = await client.mutation(system.saveToolCalls, save(old + 1));
+      assert.deepEqual(
+        (again.changes ?? []).map((each) => ("code" in each ? each.code : "made")),
+        codes,
+      );
+      assert.deepEqual(await world.admin.table("files"), files);
+      const { seq = 0, turns } = await begin(messageId, 2);
+      assert.equal(turns?.length, 1);
+      const stale = { ...save(old + 2), changes: [{ ...save(0).changes[0], path: "stale" }] };
+      const refused = await client.mutation(system.saveToolCalls, stale as ReturnType<typeof save>);
+      assert.deepEqual(refused, { status: "processing", applied: false, superseded: true });
+      // Of a project that is gone, not even the record is made.
+      const lost = { ...save(seq + 1), changes: [{ ...save(0).changes[0], projectId: "none" }] };
+      const failed = client.mutation(system.saveToolCalls, lost as ReturnType<typeof save>);
+      assert.equal(await errorCode(failed), "PROJECT_NOT_FOUND");
+      assert.deepEqual(await world.admin.table("files"), files);
+    },
+  );
+
   await t.test("finished turns stay for the next attempt, and nothing of half a one", async () => {
     const messageId = await world.processing();
     const { seq = 0 } = await begin(messageId, 1);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::convex::Convex;
+use super::convex::{Convex, Function, Repeat, function_error};
 use super::functions::{
     APPEND_EVENT, APPLY_CHANGES, COMMIT_FILES, DELETE_FILE, FILES_PAGE, LIST_FILES, READ_FILE, STRUCTURE,
     WRITE_FILE,
@@ -78,6 +78,69 @@ pub struct Change {
     pub updated_at: f64,
 }
 
+/// What the project's log says of a change. With the change it is its receipt: what the log has told
+/// already has been done, and is not done again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeLine {
+    /// In words, with the path.
+    pub message: String,
+    /// The head of the new text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
+    /// The call's own time, ms since 1970: the same in every attempt.
+    pub created_at: f64,
+    /// An earlier attempt may have made the change. Where no receipts are kept, the files are asked.
+    #[serde(skip)]
+    pub again: bool,
+}
+
+/// What a call of a run's turn changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnChange {
+    project_id: String,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    line: ChangeLine,
+}
+
+impl TurnChange {
+    /// Bytes that it adds to a call.
+    pub fn bytes(&self) -> usize {
+        self.path.len() + self.content.as_ref().map_or(0, String::len)
+    }
+}
+
+/// What came of a [`TurnChange`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum ChangeOutcome {
+    /// It is made.
+    Made(Change),
+    /// The project does not allow it.
+    Refused {
+        /// The function's code.
+        code: String,
+        /// Why, for the model.
+        message: String,
+    },
+}
+
+impl ChangeOutcome {
+    /// As the answer to a call of its own would be.
+    pub fn into_result(self) -> Result<Change> {
+        match self {
+            Self::Made(change) => Ok(change),
+            Self::Refused { code, message } => {
+                let data = json!({ "code": code, "message": message });
+                Err(function_error(WRITE_FILE.path, "", Some(data)))
+            }
+        }
+    }
+}
+
 /// What becomes of one file, if it still is as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FileChange {
@@ -88,6 +151,9 @@ pub struct FileChange {
     /// Its new text; `None`: it is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
+    /// What the log says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<ChangeLine>,
 }
 
 /// What came of one [`FileChange`].
@@ -180,32 +246,14 @@ pub struct StagedChange {
     /// The new text; `None`: what stands there is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<String>,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    preview: Option<String>,
-    created_at: f64,
+    #[serde(flatten)]
+    line: ChangeLine,
 }
 
 impl StagedChange {
-    /// A file is written.
-    pub fn write(path: &str, content: &str) -> Self {
-        Self::new(path, Some(content.to_owned()), format!("Wrote {path}"))
-    }
-
-    /// A file or folder is deleted.
-    pub fn delete(path: &str) -> Self {
-        Self::new(path, None, format!("Deleted {path}"))
-    }
-
-    fn new(path: &str, content: Option<String>, message: String) -> Self {
-        Self { path: path.to_owned(), content, message, preview: None, created_at: 0.0 }
-    }
-
-    /// What the log says of it; `at` in ms since 1970.
-    pub fn tell(&mut self, message: &str, preview: Option<&str>, at: f64) {
-        message.clone_into(&mut self.message);
-        self.preview = preview.map(str::to_owned);
-        self.created_at = at;
+    /// A file is written, or (`None`) what stands at `path` is deleted.
+    pub fn new(path: &str, content: Option<&str>, line: &ChangeLine) -> Self {
+        Self { path: path.to_owned(), content: content.map(str::to_owned), line: line.clone() }
     }
 }
 
@@ -219,15 +267,6 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Arguments of a change: refused if a newer attempt has taken over.
-    fn change(&self, path: &str) -> Value {
-        let mut args = self.at(path);
-        if let Some(guard) = &self.guard {
-            args["guard"] = guard.clone();
-        }
-        args
-    }
-
     fn at(&self, path: &str) -> Value {
         json!({ "projectId": self.project_id, "path": path })
     }
@@ -240,22 +279,49 @@ impl FileStore {
         self.convex.call(READ_FILE, self.at(path)).await
     }
 
-    /// Creates or replaces a file. Older deployments do not tell the change.
+    /// Creates or replaces a file, or (`None`) deletes what stands at `path`; refused if a newer attempt
+    /// has taken over. With a line, it is told in the log, and the same call again changes nothing.
+    /// Older deployments take no line and do not tell the change.
     ///
     /// # Errors
     /// `STORE_*`; a refusal is `STORE_FUNCTION_FAILED` with the function's own code as cause.
-    pub async fn write(&self, path: &str, content: &str) -> Result<Option<Change>> {
-        let mut args = self.change(path);
-        args["content"] = json!(content);
-        self.convex.call(WRITE_FILE, args).await
+    pub async fn change(
+        &self,
+        path: &str,
+        content: Option<&str>,
+        line: Option<&ChangeLine>,
+    ) -> Result<Option<Change>> {
+        let mut args = self.guarded(self.at(path));
+        if let Some(line) = line {
+            args["line"] = json!(line);
+        }
+        let function = match content {
+            Some(content) => {
+                args["content"] = json!(content);
+                WRITE_FILE
+            }
+            // Without its line, a repeat finds nothing to delete and says so.
+            None if line.is_none() => Function { repeat: Repeat::Never, ..DELETE_FILE },
+            None => DELETE_FILE,
+        };
+        self.convex.call(function, args).await
     }
 
-    /// Deletes a file or folder. Older deployments do not tell the change.
-    ///
-    /// # Errors
-    /// As [`FileStore::write`].
-    pub async fn delete(&self, path: &str) -> Result<Option<Change>> {
-        self.convex.call(DELETE_FILE, self.change(path)).await
+    /// The same change, to be made together with the record of its turn.
+    pub fn turn_change(&self, path: &str, content: Option<&str>, line: &ChangeLine) -> TurnChange {
+        TurnChange {
+            project_id: self.project_id.clone(),
+            path: path.to_owned(),
+            content: content.map(str::to_owned),
+            line: line.clone(),
+        }
+    }
+
+    fn guarded(&self, mut args: Value) -> Value {
+        if let Some(guard) = &self.guard {
+            args["guard"] = guard.clone();
+        }
+        args
     }
 
     /// Makes all of these changes, with their lines in the log, or none.
@@ -272,11 +338,8 @@ impl FileStore {
     /// # Errors
     /// `STORE_*`.
     pub async fn apply(&self, changes: &[FileChange]) -> Result<Applied> {
-        let mut args = json!({ "projectId": self.project_id, "changes": changes });
-        if let Some(guard) = &self.guard {
-            args["guard"] = guard.clone();
-        }
-        self.convex.call(APPLY_CHANGES, args).await
+        let args = json!({ "projectId": self.project_id, "changes": changes });
+        self.convex.call(APPLY_CHANGES, self.guarded(args)).await
     }
 
     /// One level of a folder.
@@ -305,26 +368,15 @@ impl FileStore {
         self.convex.call(FILES_PAGE, args).await
     }
 
-    /// Adds a line to the project's log; `created_at` (ms since 1970) is its key.
+    /// Adds what is said of a change at `path` to the project's log; its time is its key.
     ///
     /// # Errors
     /// `STORE_*`.
-    pub async fn append_event(
-        &self,
-        message: &str,
-        path: &str,
-        preview: Option<&str>,
-        created_at: f64,
-    ) -> Result<()> {
-        let mut args = json!({
-            "projectId": self.project_id, "type": "file", "message": message, "filePath": path, "createdAt": created_at,
-        });
-        if let Some(preview) = preview {
-            args["preview"] = json!(preview);
-        }
-        if let Some(guard) = &self.guard {
-            args["guard"] = guard.clone();
-        }
-        self.convex.call::<Value>(APPEND_EVENT, args).await.map(drop)
+    pub async fn append_event(&self, path: &str, line: &ChangeLine) -> Result<()> {
+        let mut args = json!(line);
+        args["projectId"] = json!(self.project_id);
+        args["type"] = json!("file");
+        args["filePath"] = json!(path);
+        self.convex.call::<Value>(APPEND_EVENT, self.guarded(args)).await.map(drop)
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::convex::{Convex, Function, Kind, Repeat};
 pub use super::files::{
-    Applied, Change, Entry, EntryKind, FileChange, FileRow, FileStore, FilesPage, Listed, Listing, Outcome,
-    PageRequest, StagedChange, Structure, Told,
+    Applied, Change, ChangeLine, ChangeOutcome, Entry, EntryKind, FileChange, FileRow, FileStore, FilesPage,
+    Listed, Listing, Outcome, PageRequest, StagedChange, Structure, Told, TurnChange,
 };
 use crate::error::Result;
 use crate::event::MessageStatus;
@@ -39,7 +39,7 @@ const BEGIN_GENERATION: Function = mutation("system:beginGeneration", Repeat::Sa
 pub(super) const COMMIT_FILES: Function = mutation("system:commitFiles", Repeat::Safe);
 pub(super) const READ_FILE: Function = query("system:readFileByPath");
 pub(super) const WRITE_FILE: Function = mutation("system:writeFileByPath", Repeat::Safe);
-pub(super) const DELETE_FILE: Function = mutation("system:deleteFileByPath", Repeat::Never);
+pub(super) const DELETE_FILE: Function = mutation("system:deleteFileByPath", Repeat::Safe);
 // Compares each file with what the command found, so that a repeat changes nothing more.
 pub(super) const APPLY_CHANGES: Function = mutation("system:applyFileChanges", Repeat::Safe);
 pub(super) const LIST_FILES: Function = query("system:listFilesByPath");
@@ -70,7 +70,7 @@ pub const ALL: [Function; 19] = [
 ];
 
 /// What a write of a message answers.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Written {
     /// The status after it.
     pub status: MessageStatus,
@@ -82,6 +82,9 @@ pub struct Written {
     /// Of an append that did not fit: the length of the stored text in UTF-16 units.
     #[serde(default)]
     pub length: Option<f64>,
+    /// What came of the changes that the write brought, in their order.
+    #[serde(default)]
+    pub changes: Option<Vec<ChangeOutcome>>,
 }
 
 /// Whether a run may work on a message, and what earlier attempts have finished of it.
@@ -312,7 +315,8 @@ impl MessageStore {
         self.convex.call(CANCEL_MESSAGE, args).await
     }
 
-    /// Adds or completes tool calls, by id, with the text before them and the turn that made them.
+    /// Adds or completes tool calls, by id, with the text before them, the turn that made them, and what
+    /// they change of the project.
     ///
     /// # Errors
     /// `MESSAGE_NOT_FOUND`, `STORE_*`.
@@ -321,6 +325,7 @@ impl MessageStore {
         content: Option<&str>,
         calls: &[StoredCall],
         turn: Option<&FinishedTurn>,
+        changes: &[&TurnChange],
     ) -> Result<Written> {
         let mut args = self.write_args();
         args["toolCalls"] = json!(calls);
@@ -329,6 +334,9 @@ impl MessageStore {
         }
         if let Some(turn) = turn.filter(|_| self.is_numbered()) {
             args["turn"] = json!(turn);
+        }
+        if !changes.is_empty() {
+            args["changes"] = json!(changes);
         }
         self.convex.call(SAVE_TOOL_CALLS, args).await
     }
