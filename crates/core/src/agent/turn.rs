@@ -234,6 +234,7 @@ impl<'a> Asking<'a> {
         // Names after the OpenTelemetry conventions for generative AI.
         let attributes = json!({
             "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": self.model.provider(),
             "gen_ai.request.model": model,
             "gen_ai.request.max_tokens": max_tokens,
             "gen_ai.request.temperature": self.agent.limits.temperature,
@@ -241,6 +242,9 @@ impl<'a> Asking<'a> {
             "gen_ai.response.finish_reasons": turn.finish_raw.as_deref().unwrap_or_default(),
             "gen_ai.usage.input_tokens": usage.input,
             "gen_ai.usage.output_tokens": usage.output,
+            "gen_ai.usage.cache_read.input_tokens": usage.cached,
+            "gen_ai.usage.cache_creation.input_tokens": usage.cache_write,
+            "gen_ai.usage.reasoning.output_tokens": usage.reasoning,
             "server.address": self.model.host(),
             "polaris.step": step,
         });
