@@ -34,6 +34,8 @@ export interface StackOptions {
   branch?: string;
   /** Without the CLI no task runs; some tests need only the services. Default: true. */
   cli?: boolean;
+  /** Folder with the `trigger.config.ts` whose tasks run. Default: this repository. */
+  tasks?: string;
   /** Real services by their variables. Only `npm start` gives any. */
   settings?: Settings;
   /** Beside the stack's own variables, for the workers. */
@@ -135,6 +137,10 @@ class LocalStack implements Stack {
     this.#settings = options.settings ?? {};
     this.#names = options.only ?? SERVICE_NAMES;
     this.#appPort = options.appPort ?? 0;
+  }
+
+  get #tasks(): string {
+    return this.#options.tasks ?? REPOSITORY;
   }
 
   async launch(): Promise<void> {
@@ -240,7 +246,7 @@ class LocalStack implements Stack {
     // These first: what they have to say goes to services that still listen.
     await Promise.all([this.cli?.close(), this.app?.close()]);
     // Of CLIs that were killed.
-    removeTraces(REPOSITORY, this.#options.branch);
+    removeTraces(this.#tasks, this.#options.branch);
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.close()));
   }
 
@@ -354,7 +360,7 @@ class LocalStack implements Stack {
     if (this.cli !== undefined || this.#closing !== undefined) return;
     const { branch } = this.#options;
     const started = await startStackCli({
-      cwd: REPOSITORY,
+      cwd: this.#tasks,
       home: join(this.state, "home"),
       env: this.env,
       controlPlane: this.#standIns.get("control-plane"),

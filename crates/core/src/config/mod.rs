@@ -6,6 +6,7 @@ mod options;
 mod services;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 
 use std::collections::BTreeMap;
 

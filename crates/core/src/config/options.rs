@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::tools::ToolChoice;
 use super::{Models, ScrapeLimits};
 use crate::error::{CoreError, ErrorCode, Result};
 
@@ -234,8 +235,8 @@ pub enum Commit {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[ts(optional_fields)]
 pub struct RunOptions {
-    /// Names of the tools that the model may call. Default: all that the job offers.
-    pub tools: Option<Vec<String>>,
+    /// The tools that the model may call. Default: `["*"]`, all that the job offers.
+    pub tools: Option<Vec<ToolChoice>>,
     /// Prompts that replace the job's own.
     #[ts(as = "Option<Prompts>")]
     pub prompts: Prompts,

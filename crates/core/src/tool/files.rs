@@ -123,11 +123,11 @@ impl Tool for Bound {
         }
     }
 
-    fn needs(&self) -> Duration {
+    fn limit(&self, of_run: Duration) -> Duration {
         match self.tool {
             // The store says itself when it gives up; a call that was stopped before might be made all the same.
-            FileTool::Write | FileTool::Delete => CHANGE_BUDGET + Duration::from_secs(30),
-            FileTool::Read | FileTool::List | FileTool::Structure => Duration::ZERO,
+            FileTool::Write | FileTool::Delete => of_run.max(CHANGE_BUDGET + Duration::from_secs(30)),
+            FileTool::Read | FileTool::List | FileTool::Structure => of_run,
         }
     }
 

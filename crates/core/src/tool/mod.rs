@@ -6,6 +6,7 @@ pub mod command;
 mod context;
 pub mod files;
 mod language;
+pub mod own;
 mod project;
 pub mod registry;
 mod search;
@@ -57,9 +58,9 @@ pub trait Tool: Send + Sync {
     fn spec(&self) -> ToolSpec;
     /// What a call with these arguments touches. In doubt: `Write("")`.
     fn access(&self, args: &Value) -> Access;
-    /// How long a call may have to take: a shorter limit of the run gives way to it.
-    fn needs(&self) -> Duration {
-        Duration::ZERO
+    /// How long a call may take, where that is not the limit of the run.
+    fn limit(&self, of_run: Duration) -> Duration {
+        of_run
     }
     /// Whether what a call changes reaches the store with the record of its turn, or after it: other calls
     /// that change something wait until their turn is recorded.
