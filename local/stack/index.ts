@@ -51,6 +51,13 @@ export interface StackOptions {
   app?: AppMode;
   /** Where the app is to be; another is taken if somebody has it. Default: any free one. */
   appPort?: number;
+  /** For the app alone, beside its own variables. */
+  appEnv?: Readonly<Record<string, string>>;
+  /**
+   * Called as soon as the app serves its pages. The CLI, which takes longest and which nobody waits for
+   * before they have sent something, is started after that. Absent: both at once.
+   */
+  onApp?: (stack: Stack) => void;
   /** Only these stand-ins (a test may need one alone). Default: all. */
   only?: readonly ServiceName[];
 }
@@ -162,10 +169,14 @@ class LocalStack implements Stack {
     }
     this.appEnv = this.#appEnvironment();
     await this.#noteStandIns();
-    const starting: Promise<void>[] = [];
-    if (this.#options.cli ?? true) starting.push(this.#launchCli());
-    if (this.#options.app !== undefined) starting.push(this.#launchApp());
-    await Promise.all(starting);
+    const app = this.#launchApp();
+    app.catch(() => undefined);
+    const { cli = true, onApp } = this.#options;
+    if (onApp !== undefined) {
+      await app;
+      onApp(this);
+    }
+    await Promise.all([app, cli ? this.#launchCli() : undefined]);
     this.#repairs = startRepairs({
       env: this.env,
       convex: () => (this.#standIns.has("convex") ? this.admin("convex") : undefined),
@@ -282,6 +293,7 @@ class LocalStack implements Stack {
       POLARIS_LOCAL_AUTH_KEY: this.#signIn?.privateKey ?? "",
       // This installation made the key: also a production build may believe it here.
       POLARIS_LOCAL_AUTH: "allowed",
+      ...this.#options.appEnv,
     };
   }
 
@@ -303,11 +315,11 @@ class LocalStack implements Stack {
 
   #rowOf(name: ServiceName): TableRow {
     const real = realService(name, this.#settings);
-    const { title, variables } = DESCRIPTIONS[name];
+    const { title, variables, suggested = variables[0] } = DESCRIPTIONS[name];
     return {
       service: title,
       real: real !== undefined,
-      variable: real?.because ?? variables[0] ?? "",
+      variable: real?.because ?? suggested ?? "",
       url: real?.url ?? this.#standIns.get(name)?.info.url ?? "",
     };
   }
