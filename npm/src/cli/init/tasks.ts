@@ -21,7 +21,7 @@ export const CONVEX_MODULE = "polaris/system";
 const HAND_OVER = ["run.ts", "child.ts", "variables.ts"];
 /** The project's from now on. */
 const TASKS = ["process-message.ts", "generate-project.ts", "generation-step.ts"];
-const CONVEX_ENTRIES = ["system.ts", "leases.ts", "generations.ts", "settle.ts"];
+const CONVEX_ENTRIES = ["system.ts", "leases.ts", "generations.ts", "reports.ts", "settle.ts"];
 
 export function isMessageFunction({ id, trigger }: InngestFunction): boolean {
   return trigger === "message/sent" || /^process-?message$/i.test(id);
