@@ -30,7 +30,17 @@ import { runNodeTests, summary } from "./tests.mjs";
 const NODES = { node20: "20.19.5", node22: "22.23.3", node24: "24.9.0" };
 const NODES_FOLDER = join(ROOT, ".polaris", "nodes");
 const TOOLS = join(ROOT, "__test__", "install", "tools");
-const ALL = ["package", "use", "trigger", "dev", "init", "init-run", "commands"];
+const ALL = [
+  "package",
+  "use",
+  "trigger",
+  "dev",
+  "init",
+  "init-sdk",
+  "init-kit",
+  "init-several",
+  "commands",
+];
 
 await main(async () => {
   await setup();

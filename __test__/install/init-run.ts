@@ -31,15 +31,6 @@ let model: ModelServer;
 /** What the model does with a request; set by each test. */
 let answer: (exchange: Exchange) => void = () => undefined;
 
-before(async () => {
-  migrations = await Migrations.open();
-  model = await startModelServer((exchange) => answer(exchange));
-});
-after(async () => {
-  await model?.close();
-  await migrations?.close();
-});
-
 class Running {
   readonly app: Project;
   readonly facts: Facts;
@@ -156,34 +147,35 @@ class Running {
   }
 }
 
-const PROJECTS = [
-  {
-    name: "an AI SDK app with src/ and an alias",
-    files: common,
-    route: "src/app/api/messages/route.ts",
-    model: "anthropic/claude-sonnet-4.5",
-    numbers: { max_tokens: 1500, temperature: 0.3 },
-    tools: ["lookupOrder", "readFile", "writeFile"],
-  },
-  {
-    name: "an agent kit app with functions elsewhere",
-    files: old,
-    route: "app/api/messages/route.ts",
-    model: "claude-opus-4-20250514",
-    numbers: { max_tokens: 3000, temperature: 0.1 },
-    tools: ["listFiles", "lookupOrder"],
-  },
-  {
-    name: "an app with other functions, which stay, and another sign-in",
-    files: several,
-    route: "src/app/api/messages/route.ts",
-    model: "openai/gpt-5-mini",
-    numbers: { max_tokens: 2000, temperature: 0 },
-    tools: ["lookupOrder"],
-  },
-];
+interface Migrated {
+  name: string;
+  files: Files;
+  /** Of its messages, in its own folder. */
+  route: string;
+  model: string;
+  numbers: { max_tokens: number; temperature: number };
+  /** What the model is offered, sorted. */
+  tools: string[];
+}
 
-for (const { name, files, route, model: wanted, numbers, tools } of PROJECTS) {
+/** The tests of one project. Each is a file of its own: npm and two stacks take their time. */
+export function runsAfterInit({
+  name,
+  files,
+  route,
+  model: wanted,
+  numbers,
+  tools,
+}: Migrated): void {
+  before(async () => {
+    migrations = await Migrations.open();
+    model = await startModelServer((exchange) => answer(exchange));
+  });
+  after(async () => {
+    await model?.close();
+    await migrations?.close();
+  });
+
   describe(`${name}, moved over`, () => {
     let running: Running;
 
