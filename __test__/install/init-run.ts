@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { type Exchange, type ModelServer, startModelServer } from "../addon/model-server.ts";
-import { common, ORDER_ARGS, ORDER_RESULT, old, PROMPT, several } from "./init-fixtures.ts";
+import { type Files, ORDER_ARGS, ORDER_RESULT, PROMPT } from "./init-fixtures.ts";
 import { Migrations } from "./init-projects.ts";
 import { bareEnv, command, type Project, ROOT } from "./packed.ts";
 
