@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
 use super::facts::Facts;
+use super::paths::Paths;
 use super::resolve::Layout;
 use super::tsconfig::{NAMES, aliases, parse};
 use super::{depth, extract, recover};
@@ -122,6 +123,8 @@ pub struct Indexer {
     /// What has been read so far; a thread that is given up leaves what it has.
     read: Arc<Mutex<HashMap<Arc<str>, Arc<Indexed>>>>,
     latest: tokio::sync::Mutex<(Arc<Index>, Arc<Layouts>)>,
+    /// The paths of a project, as it was when they were last asked for.
+    paths: Mutex<Option<(Arc<Project>, Arc<Paths>)>>,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +146,12 @@ impl Drop for GiveUp {
 impl Indexer {
     /// An index of what `snapshot` holds; nothing is read yet.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, read: Arc::default(), latest: tokio::sync::Mutex::default() }
+        Self {
+            snapshot,
+            read: Arc::default(),
+            latest: tokio::sync::Mutex::default(),
+            paths: Mutex::default(),
+        }
     }
 
     /// The project as it is now.
@@ -152,6 +160,23 @@ impl Indexer {
     /// As [`Snapshot::current`].
     pub async fn project(&self) -> Result<Arc<Project>, FileError> {
         self.snapshot.current().await
+    }
+
+    /// The paths of the project as it is now.
+    ///
+    /// # Errors
+    /// As [`Snapshot::current`].
+    pub async fn paths(&self) -> Result<Arc<Paths>, FileError> {
+        let project = self.snapshot.current().await?;
+        let mut kept = lock(&self.paths);
+        if let Some((of, paths)) = &*kept
+            && Arc::ptr_eq(of, &project)
+        {
+            return Ok(Arc::clone(paths));
+        }
+        let paths = Arc::new(Paths::new(&project));
+        *kept = Some((project, Arc::clone(&paths)));
+        Ok(paths)
     }
 
     /// The index of the project as it is now.
@@ -241,7 +266,9 @@ fn read_code(path: &str, text: &Arc<str>, good: Option<Arc<Facts>>) -> Code {
     };
     let (facts, good) = match parsed {
         Ok(facts) => {
-            let facts = Arc::new(Facts { text: Arc::clone(text), ..facts });
+            let mut facts = Facts { text: Arc::clone(text), ..facts };
+            facts.note_verbatim();
+            let facts = Arc::new(facts);
             (Arc::clone(&facts), Some(facts))
         }
         Err(parses_in_parts) => {

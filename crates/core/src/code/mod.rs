@@ -10,6 +10,8 @@ pub mod index;
 pub mod inspect;
 pub mod lines;
 pub mod links;
+pub mod needle;
+pub mod paths;
 pub mod recover;
 pub mod relevance;
 pub mod resolve;
