@@ -2,8 +2,10 @@
 //! try something else, or an error that ends the run.
 
 pub mod cap;
+mod checked;
 pub mod command;
 mod context;
+mod edit;
 pub mod files;
 mod language;
 pub mod own;
