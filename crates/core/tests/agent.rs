@@ -52,7 +52,8 @@ async fn only_the_named_tools_are_offered() {
     let error = start(&model, payload, json!({ "tools": ["readFil"] })).result().await.unwrap_err();
     assert_eq!(error.code, ErrorCode::ConfigInvalid);
     assert!(
-        error.message.contains("\"readFil\"") && error.message.contains("readFile, writeFile"),
+        error.message.contains("\"readFil\"")
+            && error.message.contains("readFile, readFile+lines, writeFile"),
         "{error}"
     );
 }
