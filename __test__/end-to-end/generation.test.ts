@@ -30,8 +30,6 @@ const PACE_TOKENS_PER_SECOND = 150;
 /** About 40 s: only a cancel or a kill ends it early. */
 const ENDLESS = [{ text: "Let me think about this. ".repeat(640), deltasPerSecond: 100 }];
 const SOME_DELTAS = 20;
-/** Longer than the rest of a case takes. */
-const HELD_MS = 5_000;
 /** The last step, slow enough to be killed. */
 const LOOK_AND_TALK = [
   { toolCalls: [{ name: "listFiles", args: {} }] },
@@ -149,44 +147,6 @@ describe("a generation", () => {
     const again = await generations.generate({ projectId, description, generationId });
     assert.deepEqual(again, { runId: whole.runId, generationId });
     await assertNotAskedAgain(whole);
-  });
-
-  it("triggered by two at the same time is one generation", async () => {
-    const projectId = await emptyProject(world, "Two at the same time");
-    const same = { projectId, description: " ", generationId: projectId };
-    const [one, other] = await Promise.all([
-      generations.generate(same),
-      generations.generate(same),
-    ]);
-    assert.equal(one.runId, other.runId);
-  });
-
-  it("whose first reply is lost is one generation all the same", async () => {
-    const projectId = await emptyProject(world, "Lost reply");
-    const before = (await world.runs.events()).filter(({ type }) => type === "triggered").length;
-    const url = world.stack.env.TRIGGER_API_URL ?? "";
-    const proxy = await LosingProxy.start(url, /\/tasks\/generate-project\/trigger$/);
-    process.env.TRIGGER_API_URL = proxy.url;
-    try {
-      const lost = { projectId, description: " ", generationId: projectId };
-      // A run that has failed gives its key free: it is held while it checks its input.
-      const path = "system:appendGenerationEvent";
-      await world.convex.faults({ path, latencyMs: HELD_MS, count: 1 });
-      const { runId } = await generations.generate(lost);
-      assert.equal(proxy.lost, 1, "the runner took it, and nobody heard");
-      // Somebody who gave up on the answer and asks again, without the proxy.
-      process.env.TRIGGER_API_URL = url;
-      assert.equal((await generations.generate(lost)).runId, runId);
-      const triggered = (await world.runs.events()).filter(({ type }) => type === "triggered");
-      assert.deepEqual(
-        triggered.slice(before).map((event) => event.runId),
-        [runId],
-      );
-      await world.runs.until("finished", runId);
-    } finally {
-      process.env.TRIGGER_API_URL = url;
-      await proxy.close();
-    }
   });
 
   it("takes an older payload and passes nothing of it on", async () => {
@@ -347,27 +307,65 @@ describe("a generation that is cancelled", () => {
 });
 
 describe("a generation that is cancelled while its input is checked", () => {
-  const appends = "system:appendGenerationEvent";
+  const begins = "system:beginGeneration";
   after(() => world.convex.faults());
 
   it("asks no model, and logs it once", async () => {
-    await world.convex.faults({ path: appends, latencyMs: HELD_MS, count: 1 });
+    await world.convex.faults({ path: begins, hold: true });
     const generation = await Generation.start(world, "Cancel me at once");
-    await world.convex.held("the first line of the log", ({ path }) => path === appends);
+    await world.convex.held("the first line of the log", ({ path }) => path === begins);
     await generations.cancelGeneration({ runId: generation.runId });
     assert.equal(await generation.ended(), "CANCELED");
+    await world.convex.faults();
     const lines = await generation.lines();
     assert.deepEqual(
       lines.filter((line) => /cancel|fail/i.test(line)),
       ["info Generation cancelled"],
     );
     assert.deepEqual(await generation.modelLog(), []);
+    assert.deepEqual(await generation.children(), []);
   });
 });
 
-describe("a generation that is cancelled before it began", () => {
-  it("never begins, and logs it once", async () => {
-    await world.stack.kill("cli");
+// Without a worker a run stays queued, however long the test takes: nothing here is a race.
+describe("a generation that no worker has taken yet", () => {
+  before(() => world.stack.kill("cli"));
+
+  it("is one, also when two ask for it at the same time", async () => {
+    const projectId = await emptyProject(world, "Two at the same time");
+    const same = { projectId, description: " ", generationId: projectId };
+    const [one, other] = await Promise.all([
+      generations.generate(same),
+      generations.generate(same),
+    ]);
+    assert.equal(one.runId, other.runId);
+  });
+
+  it("is one, also when the first reply was lost", async () => {
+    const projectId = await emptyProject(world, "Lost reply");
+    const before = (await world.runs.events()).filter(({ type }) => type === "triggered").length;
+    const url = world.stack.env.TRIGGER_API_URL ?? "";
+    const proxy = await LosingProxy.start(url, /\/tasks\/generate-project\/trigger$/);
+    process.env.TRIGGER_API_URL = proxy.url;
+    try {
+      const lost = { projectId, description: " ", generationId: projectId };
+      const { runId } = await generations.generate(lost);
+      assert.equal(proxy.lost, 1, "the runner took it, and nobody heard");
+      // Somebody who gave up on the answer and asks again, without the proxy.
+      process.env.TRIGGER_API_URL = url;
+      assert.equal((await generations.generate(lost)).runId, runId);
+      const triggered = (await world.runs.events()).filter(({ type }) => type === "triggered");
+      assert.deepEqual(
+        triggered.slice(before).map((event) => event.runId),
+        [runId],
+      );
+    } finally {
+      process.env.TRIGGER_API_URL = url;
+      await proxy.close();
+    }
+  });
+
+  it("never begins when it is cancelled, and logs it once", async () => {
     const generation = await Generation.start(world, "Cancel me before I begin");
     const { runId } = generation;
     assert.deepEqual(await generations.cancelGeneration({ runId }), { runCancelled: true });

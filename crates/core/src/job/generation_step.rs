@@ -166,7 +166,8 @@ pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunRes
     let payload: GenerationValidatePayload = read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
     // Without a project there is nobody to generate for, and no log either.
-    log.log.begin_generation(log.now()).await?;
+    let begin = log.log.begin_generation(log.now());
+    context.until_cancelled(begin).await.map_err(stopped)??;
     let problem = description_problem(&payload.description);
     match &problem {
         Some(problem) => log.say(LogKind::Error, format!("Validation failed: {problem}")),
