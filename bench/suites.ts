@@ -2,6 +2,7 @@
 // them; how a measurement is made is not known here.
 
 import type { Harness, Plan, Sample } from "./harness.ts";
+import { inspect } from "./inspect.ts";
 import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
 import { sandbox } from "./sandbox.ts";
@@ -311,6 +312,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   loop,
   ttft,
   tools,
+  inspect,
   "slow-store": slowStore,
   startup,
   sandbox,

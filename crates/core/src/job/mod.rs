@@ -4,9 +4,11 @@
 pub mod agent;
 pub mod demo_generate;
 pub mod generate_project;
+mod generation_log;
 pub mod generation_step;
 mod inspection;
 pub mod process_message;
+mod repair;
 mod resume;
 
 use std::future::Future;
@@ -20,6 +22,7 @@ use tokio::sync::watch;
 use ts_rs::TS;
 
 pub use self::inspection::Inspection;
+pub use self::repair::Repair;
 use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
 use crate::code::server::LanguageServer;
@@ -118,6 +121,10 @@ pub struct RunResult {
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inspection: Option<Inspection>,
+    /// What the extra step of a generation has repaired.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Repair>,
     /// What the provider of that model is called, for job `demo-generate`.
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,6 +159,7 @@ impl RunResult {
             files: None,
             written: None,
             inspection: None,
+            repair: None,
             provider: None,
             left_out: None,
             steps: answer.steps,

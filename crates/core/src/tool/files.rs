@@ -14,7 +14,7 @@ use crate::workspace::path::{normalise, normalise_file};
 use crate::workspace::{Entry, EntryKind, FileError, Listing, ProjectFiles};
 
 /// Characters (UTF-16 units) of a written file that the project's log shows.
-const PREVIEW_UNITS: usize = 500;
+pub(crate) const PREVIEW_UNITS: usize = 500;
 
 /// The five file tools, in the order in which they are offered.
 pub fn file_tools(files: &Arc<dyn ProjectFiles>, max_result_bytes: usize) -> Vec<Arc<dyn Tool>> {
