@@ -3,7 +3,7 @@
 //! model's, or a person's, to decide.
 
 /// Name and range. The ranges go together: React 18, Vite 5, Tailwind 3.
-const KNOWN: [(&str, &str); 58] = [
+const KNOWN: [(&str, &str); 55] = [
     ("@emotion/react", "^11.11.0"),
     ("@emotion/styled", "^11.11.0"),
     ("@headlessui/react", "^2.0.0"),
@@ -14,9 +14,6 @@ const KNOWN: [(&str, &str); 58] = [
     ("@reduxjs/toolkit", "^2.0.0"),
     ("@tanstack/react-query", "^5.0.0"),
     ("@tanstack/react-table", "^8.10.0"),
-    ("@types/node", "^20.11.0"),
-    ("@types/react", "^18.2.0"),
-    ("@types/react-dom", "^18.2.0"),
     ("@vitejs/plugin-react", "^4.2.0"),
     ("@vitejs/plugin-react-swc", "^3.5.0"),
     ("autoprefixer", "^10.4.0"),
@@ -86,7 +83,7 @@ pub(super) fn range(package: &str, listed: impl Fn(&str) -> Option<String>) -> O
 
 /// Whether a package belongs to `devDependencies`.
 pub(super) fn is_tool(package: &str) -> bool {
-    TOOLS.contains(&package) || package.starts_with("@types/") || package.starts_with("@vitejs/")
+    TOOLS.contains(&package) || package.starts_with("@vitejs/")
 }
 
 #[cfg(test)]
