@@ -148,7 +148,7 @@ describe("pages for everybody", { skip: NO_BROWSER }, () => {
     await page.getByRole("alert").filter({ hasText: /JSON/ }).waitFor();
     await look("run-test");
     await run("demo-generate", JSON.stringify({ prompt }));
-    await page.getByText("It shows ships the way.").waitFor();
+    await page.getByText("It shows ships the way.").first().waitFor();
     await page
       .locator(".status", { hasText: /^Completed$/ })
       .first()
