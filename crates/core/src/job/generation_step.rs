@@ -6,7 +6,6 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ts_rs::TS;
 
@@ -17,7 +16,7 @@ use super::generation_log::Log;
 use super::inspection::{Inspection, inspect};
 use super::process_message::stopped;
 use super::repair::{self, Repair};
-use super::{Context, RunResult};
+use super::{Context, RunResult, payload};
 use crate::agent::{Agent, Answer, CallRecord, Output, TurnRecord};
 use crate::config::Commit;
 use crate::error::{CoreError, ErrorCode, Result};
@@ -80,15 +79,9 @@ pub enum GenerationOutcome {
     Failed,
 }
 
-fn read<T: DeserializeOwned>(payload: Value) -> Result<T> {
-    serde_path_to_error::deserialize(payload).map_err(|e| {
-        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
-    })
-}
-
 /// Checks the input of a generation.
 pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: GenerationValidatePayload = read(payload)?;
+    let payload: GenerationValidatePayload = payload::read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
     // Without a project there is nobody to generate for, and no log either.
     let begin = log.log.begin_generation(log.now());
@@ -112,7 +105,7 @@ pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunRes
 
 /// Notes how a generation ended.
 pub(super) async fn end(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: GenerationEndPayload = read(payload)?;
+    let payload: GenerationEndPayload = payload::read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
     let reason = payload.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     match payload.outcome {
@@ -161,7 +154,7 @@ pub(super) struct Done {
 
 /// Runs one step: a conversation of its own over the project's files.
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: GenerationStepPayload = read(payload)?;
+    let payload: GenerationStepPayload = payload::read(payload)?;
     let id = payload.step.as_str();
     let step = if id == REPAIR_STEP { None } else { Some(find_step(id)?) };
     if let Some(problem) = description_problem(&payload.description) {
@@ -269,8 +262,8 @@ async fn answer(
     let mut limits = options.limits.clone();
     limits.max_steps = step.max_steps;
     let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
-    let tools = Registry::for_project(&files, limits.max_tool_result_bytes as usize)
-        .only(options.tools.as_deref())?;
+    let offered = Registry::for_project(&files, limits.max_tool_result_bytes as usize);
+    let tools = context.tools(offered, Some(&payload.project_id), None)?;
     let models = context.models()?;
     let agent = Agent {
         first_tool: Some(step.first_tool),
