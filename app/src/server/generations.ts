@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { idempotencyKeys } from "@trigger.dev/sdk";
 import type {
+  GeneratedProject,
   GenerateProjectPayload,
   generateProject,
 } from "../../../trigger/tasks/generate-project.ts";
@@ -64,8 +65,8 @@ export interface GenerationProgress {
   step?: { id: string; number: number; of: number };
   /** Files that its finished steps wrote. */
   files: number;
-  /** Tokens of its finished steps. */
-  tokens: { input: number; output: number };
+  /** Tokens and cost of its finished steps; absent before the first. */
+  usage?: GeneratedProject["usage"];
   /** Why it failed. */
   error?: string;
 }
@@ -76,12 +77,12 @@ export interface GenerationProgress {
  */
 export async function progressOf({ runId }: { runId: string }): Promise<GenerationProgress> {
   const run = await runner().runs.retrieve<typeof generateProject>(runId);
-  const { step, files = 0, tokens } = (run.metadata ?? {}) as Partial<GenerationProgress>;
+  const { step, files = 0, usage } = (run.metadata ?? {}) as Partial<GenerationProgress>;
   return {
     status: statusOf(run),
     ...(step === undefined ? {} : { step }),
     files,
-    tokens: tokens ?? { input: 0, output: 0 },
+    ...(usage === undefined ? {} : { usage }),
     ...(run.error === undefined ? {} : { error: run.error.message }),
   };
 }

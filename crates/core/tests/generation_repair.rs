@@ -98,8 +98,9 @@ async fn what_needs_no_model_is_repaired_without_one() {
             "info Inspection: no problems found".to_owned(),
         ]
     );
-    let told: Vec<Value> = store.calls("appendGenerationEvent").into_iter().map(|call| call.args).collect();
-    assert!(told.iter().any(|line| line["message"] == "Wrote src/App.tsx" && line["preview"].is_string()));
+    let changes = &store.calls("applyFileChanges")[0].args["changes"];
+    assert_eq!(changes[1]["line"]["message"], "Wrote src/App.tsx");
+    assert!(changes[1]["line"]["preview"].is_string());
 }
 
 #[tokio::test]

@@ -21,9 +21,8 @@ use crate::code::repair::fixes;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::model::ChatMessage;
 use crate::store::functions::LogKind;
-use crate::tool::cap;
 use crate::tool::command::batches;
-use crate::tool::files::PREVIEW_UNITS;
+use crate::tool::files::change_line;
 use crate::tool::registry::Registry;
 use crate::workspace::convex::ConvexFiles;
 use crate::workspace::memory::MemoryFiles;
@@ -105,6 +104,7 @@ impl Copy {
             path: path.clone(),
             base: self.project.get(path).map(|file| file.updated_at),
             content: Some(text.clone()),
+            line: None,
         };
         changed.map(change).collect()
     }
@@ -247,15 +247,16 @@ impl Step<'_> {
 
     /// Stores what differs from the copy, each file only if it is still as it was found.
     async fn keep(&mut self, copy: &Copy, texts: &BTreeMap<String, String>) -> Result<()> {
-        let changes = copy.changes(texts);
+        let mut changes = copy.changes(texts);
+        for change in &mut changes {
+            let at = self.log.now() as f64;
+            change.line = Some(change_line(&change.path, change.content.as_deref(), at));
+        }
         for batch in batches(&changes) {
             let applied = self.files.apply(batch).await.map_err(of_store)?;
-            for (FileChange { path, content, .. }, told) in batch.iter().zip(&applied.outcomes) {
+            for (FileChange { path, .. }, told) in batch.iter().zip(&applied.outcomes) {
                 match told.outcome {
                     Outcome::Applied => {
-                        let preview = content.as_deref().map(|text| cap::preview(text, PREVIEW_UNITS));
-                        let at = self.log.now() as f64;
-                        self.files.note(&format!("Wrote {path}"), path, preview.as_deref(), at).await;
                         self.written.insert(path.clone());
                     }
                     Outcome::Conflict => {
