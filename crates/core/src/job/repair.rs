@@ -285,8 +285,8 @@ impl Step<'_> {
         let files: Arc<dyn ProjectFiles> = Arc::new(files);
         let mut limits = options.limits.clone();
         limits.max_steps = MAX_TURNS;
-        let tools = Registry::for_project(&files, limits.max_tool_result_bytes as usize)
-            .only(options.tools.as_deref())?;
+        let offered = Registry::for_project(&files, limits.max_tool_result_bytes as usize);
+        let tools = context.tools(offered, Some(&self.payload.project_id), None)?;
         let models = context.models()?;
         let agent = Agent { may_use_up_steps: true, limits: &limits, ..context.agent(&models, &tools) };
         let messages = vec![ChatMessage::System(prompts.system.clone()), ChatMessage::User(request)];
