@@ -208,7 +208,7 @@ async fn answer(
 ) -> Result<crate::agent::Answer> {
     let options = &context.options;
     let snapshot = Arc::new(Snapshot::new(Arc::new(ConvexFiles::new(store.files(project_id)))));
-    let command = context.command(&snapshot);
+    let command = context.command(&snapshot).of_project(project_id);
     let tools = Registry::for_code(
         &snapshot,
         options.limits.max_tool_result_bytes as usize,
