@@ -392,7 +392,9 @@ fn table(gaps: Gaps, streams: Streams) -> Table {
     ] {
         table.insert(call, vec![when([(0, Is::Equal(0))], Fate::Allowed)]);
     }
-    let own = [(0, Is::Equal(libc::PRIO_PROCESS as u32)), (1, Is::Equal(0))];
+    /// Of sys/resource.h; its type differs between C libraries.
+    const PRIO_PROCESS: u32 = 0;
+    let own = [(0, Is::Equal(PRIO_PROCESS)), (1, Is::Equal(0))];
     table.insert(libc::SYS_setpriority, vec![when(own, Fate::Allowed)]);
     // Only asking: programs that look at their personality.
     table.insert(libc::SYS_personality, vec![when([(0, Is::Equal(0xffff_ffff))], Fate::Allowed)]);

@@ -7,7 +7,7 @@ fn run(program: &[sock_filter], architecture: u32, number: u32, arguments: [u64;
         ARCHITECTURE => architecture,
         at => {
             let argument = arguments[((at - ARGUMENTS) / 8) as usize];
-            if at % 8 == 0 { argument as u32 } else { (argument >> 32) as u32 }
+            if at.is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
         }
     };
     let (mut at, mut a) = (0, 0);
@@ -69,7 +69,7 @@ fn compare(table: &Table, otherwise: Fate) {
         for _ in 0..60 {
             let arguments = std::array::from_fn(|_| {
                 let n = next();
-                if n % 8 == 0 { n } else { values[n as usize % values.len()] }
+                if n.is_multiple_of(8) { n } else { values[n as usize % values.len()] }
             });
             let expected = look_up(table, otherwise, number, arguments);
             assert_eq!(run(&program, THIS, number, arguments), expected, "call {number} {arguments:x?}");
@@ -112,7 +112,7 @@ fn a_large_table_is_searched_over_any_distance() {
                 )
             })
             .collect();
-        if next() % 3 > 0 {
+        if !next().is_multiple_of(3) {
             table.insert(number, vec![rule(&conditions, Fate::Errno((next() % 5) as i32))]);
         }
     }

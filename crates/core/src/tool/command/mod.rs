@@ -153,8 +153,10 @@ impl ExecuteCommand {
                 // Packages that a command was stopped in the middle of are of no use to anybody.
                 let mut installation = workspace.take_installation();
                 let result = session.run_all(&workspace, &commands, &folder).await;
-                if session.registry.is_some() && result.is_ok() {
-                    installation = self.project.as_deref().and_then(|id| installed(id, &workspace));
+                if session.registry.is_some() {
+                    // One that failed may have left half of them.
+                    let id = self.project.as_deref().filter(|_| result.is_ok());
+                    installation = id.and_then(|id| installed(id, &workspace));
                 }
                 workspace.keep_packages(installation);
                 let absent = if state.absent_explained { None } else { absence(&workspace) };

@@ -2,6 +2,7 @@
 //! was installed for. Of one project alone, whose commands may have written whatever they liked into
 //! it; nobody else's command ever sees it. Moved, never copied; bounded; never follows a link.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io;
@@ -133,7 +134,7 @@ fn prune(cache: &Path) -> io::Result<()> {
             None => {}
         }
     }
-    kept.sort_by(|a, b| b.0.cmp(&a.0));
+    kept.sort_by_key(|&(at, ..)| Reverse(at));
     let mut bytes = 0_u64;
     for (n, (_, size, place)) in kept.iter().enumerate() {
         bytes = bytes.saturating_add(*size);
