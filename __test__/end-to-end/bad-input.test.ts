@@ -203,53 +203,6 @@ it("arguments that are no JSON or do not fit do not run the tool, and the model 
   }
 });
 
-describe("a variable that is not set", () => {
-  let cli: Cli | undefined;
-  before(() => world.stack.kill("cli"));
-  after(() => cli?.close());
-
-  /** The CLI as before, but for some variables; an empty value counts as unset. */
-  async function workersWith(branch: string, env: Record<string, string>): Promise<void> {
-    await cli?.close();
-    const { adminKey } = world.stack.admin("control-plane");
-    const { env: known, state } = world.stack;
-    cli = await startCli({
-      cwd: REPOSITORY,
-      home: join(state, "home"),
-      branch: `${branch}-${process.pid}`,
-      env: { ...known, ...env },
-      onLine: (line) => world.cliLines.push(line),
-      controlPlane: {
-        url: known.TRIGGER_API_URL ?? "",
-        accessToken: known.TRIGGER_ACCESS_TOKEN ?? "",
-        secretKey: known.TRIGGER_SECRET_KEY ?? "",
-        projectRef: known.TRIGGER_PROJECT_REF ?? "",
-        adminKey,
-      },
-    });
-  }
-
-  it("for the model fails the message without retry and is named", async () => {
-    await workersWith("no-key", { POLARIS_PRIMARY_BASE_URL: "", POLARIS_PRIMARY_API_KEY: " " });
-    const sent = await send("No key", [{ text: "Never." }]);
-    const { content, status } = await sent.final();
-    assert.equal(status, "failed");
-    assert.match(content, FAILURE_TEXT);
-    assert.match(await assertFailed(sent.runId, "CONFIG_MISSING"), /OPENROUTER_API_KEY is not set/);
-    assert.deepEqual(await sent.requests(), []);
-  });
-
-  it("for the store fails the run without retry and is named; the message is found", async () => {
-    await workersWith("no-url", { CONVEX_URL: "", NEXT_PUBLIC_CONVEX_URL: "" });
-    const sent = await send("No URL", [{ text: "Never." }]);
-    await world.runs.until("finished", sent.runId);
-    assert.match(await assertFailed(sent.runId, "CONFIG_MISSING"), /CONVEX_URL.* is not set/);
-    await world.stack.repair();
-    assert.equal((await sent.final()).status, "failed");
-    assert.deepEqual(await sent.requests(), []);
-  });
-});
-
 /** Looks for secrets wherever a command may look, and prints all that it can read. */
 const HUNT = `
 const fs = require("fs"), path = require("path");
@@ -303,6 +256,53 @@ it("a command that looks for secrets finds none", async () => {
   assert.match(hunt ?? "", /^[1-9]\d* places looked at, found: *(\n|$)/);
   assert.match(npm ?? "", /offline = true/);
   assert.match(git ?? "", /user\.|init\.|core\./);
+});
+
+describe("a variable that is not set", () => {
+  let cli: Cli | undefined;
+  before(() => world.stack.kill("cli"));
+  after(() => cli?.close());
+
+  /** The CLI as before, but for some variables; an empty value counts as unset. */
+  async function workersWith(branch: string, env: Record<string, string>): Promise<void> {
+    await cli?.close();
+    const { adminKey } = world.stack.admin("control-plane");
+    const { env: known, state } = world.stack;
+    cli = await startCli({
+      cwd: REPOSITORY,
+      home: join(state, "home"),
+      branch: `${branch}-${process.pid}`,
+      env: { ...known, ...env },
+      onLine: (line) => world.cliLines.push(line),
+      controlPlane: {
+        url: known.TRIGGER_API_URL ?? "",
+        accessToken: known.TRIGGER_ACCESS_TOKEN ?? "",
+        secretKey: known.TRIGGER_SECRET_KEY ?? "",
+        projectRef: known.TRIGGER_PROJECT_REF ?? "",
+        adminKey,
+      },
+    });
+  }
+
+  it("for the model fails the message without retry and is named", async () => {
+    await workersWith("no-key", { POLARIS_PRIMARY_BASE_URL: "", POLARIS_PRIMARY_API_KEY: " " });
+    const sent = await send("No key", [{ text: "Never." }]);
+    const { content, status } = await sent.final();
+    assert.equal(status, "failed");
+    assert.match(content, FAILURE_TEXT);
+    assert.match(await assertFailed(sent.runId, "CONFIG_MISSING"), /OPENROUTER_API_KEY is not set/);
+    assert.deepEqual(await sent.requests(), []);
+  });
+
+  it("for the store fails the run without retry and is named; the message is found", async () => {
+    await workersWith("no-url", { CONVEX_URL: "", NEXT_PUBLIC_CONVEX_URL: "" });
+    const sent = await send("No URL", [{ text: "Never." }]);
+    await world.runs.until("finished", sent.runId);
+    assert.match(await assertFailed(sent.runId, "CONFIG_MISSING"), /CONVEX_URL.* is not set/);
+    await world.stack.repair();
+    assert.equal((await sent.final()).status, "failed");
+    assert.deepEqual(await sent.requests(), []);
+  });
 });
 
 describe("the reports of all these", () => {
