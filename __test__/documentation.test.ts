@@ -29,6 +29,31 @@ function anchorsOf(markdown: string): Set<string> {
   );
 }
 
+/** What is looked through for variables. */
+const PRODUCT = ["crates", "npm/src", "trigger", "trigger.config.ts", "app", "local", "scripts"];
+const IS_TEST =
+  /\.test\.|[\\/](tests|benches|fixtures|testing)[\\/]|_generated|\.(md|json|css|svg|html)$|(^|[/_])(testing|tests)\.rs$/;
+/** The operating system's, npm's and Node's own, and what one part of this repository sets for another. */
+const NOT_OURS = new Set(
+  "PATH HOME TMPDIR TEMP USERPROFILE CI NODE_OPTIONS NEXT_TELEMETRY_DISABLED POLARIS_CLI_LIFELINE POLARIS_PACKED POLARIS_NODES CORPUS_WHOLE".split(
+    " ",
+  ),
+);
+
+/** Variables that a file reads: by their prefix, or by the ways in which code asks for one. */
+function variablesIn(file: string, text: string): string[] {
+  const found = [
+    /\b(POLARIS_(?:PRIMARY|FALLBACK)_(?:BASE_URL|MODEL|API_KEY|PROTOCOL))\b/g,
+    /["'`.](POLARIS_[A-Z0-9_]*[A-Z0-9])\b/g,
+    /process\.env\.([A-Z][A-Z0-9_]*[A-Z0-9])\b(?![_*])/g,
+    /\b(?:variable|require|get|var|var_os)\(\s*"([A-Z][A-Z0-9]*_[A-Z0-9_]+)"/g,
+    /\b(?:env|settings)\.([A-Z][A-Z0-9]*_[A-Z0-9_]*[A-Z0-9])\b(?![_*])/g,
+  ].flatMap((pattern) => [...text.matchAll(pattern)]);
+  if (file === ".env.example") found.push(...text.matchAll(/^([A-Z][A-Z0-9_]+)=/gm));
+  if (file === "README.md") found.push(...text.matchAll(/`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`/g));
+  return found.map(([, name = ""]) => name);
+}
+
 describe("the documentation", () => {
   const pages = tracked("*.md").filter((name) => !name.startsWith("prompts/"));
 
@@ -50,6 +75,18 @@ describe("the documentation", () => {
     assert.deepEqual(broken, []);
   });
 
+  it("is there where code names it", () => {
+    const missing = tracked(...PRODUCT)
+      .filter((file) => !IS_TEST.test(file))
+      .flatMap((file) =>
+        [...readFileSync(join(ROOT, file), "utf8").matchAll(/\bdocs\/[\w-]+\.md/g)]
+          .map(([page]) => page)
+          .filter((page) => !existsSync(join(ROOT, page)))
+          .map((page) => `${file}: ${page}`),
+      );
+    assert.deepEqual(missing, []);
+  });
+
   it("names no command that package.json does not have", () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
       scripts: Record<string, string>;
@@ -64,15 +101,20 @@ describe("the documentation", () => {
     assert.deepEqual(unknown, []);
   });
 
-  it("names every variable that an example has", () => {
-    const example = readFileSync(join(ROOT, ".env.example"), "utf8");
+  it("names every variable that the code reads or an example has", () => {
     const page = readFileSync(join(ROOT, "docs/configuration.md"), "utf8");
-    const named = [...example.matchAll(/^([A-Z][A-Z_]+)=/gm)].map(([, name = ""]) => name);
-    const missing = named.filter((name) => {
-      const [, role, rest] = /^(POLARIS_(?:PRIMARY|FALLBACK))(_\w+)$/.exec(name) ?? [];
-      return !(page.includes(name) || (role !== undefined && page.includes(`${rest}`)));
-    });
-    assert.deepEqual(missing, []);
+    const named = new Set([...page.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map(([, name = ""]) => name));
+    const missing = new Set<string>();
+    let seen = 0;
+    for (const file of ["README.md", ".env.example", ...tracked(...PRODUCT)]) {
+      if (IS_TEST.test(file)) continue;
+      for (const name of variablesIn(file, readFileSync(join(ROOT, file), "utf8"))) {
+        seen++;
+        if (!named.has(name) && !NOT_OURS.has(name)) missing.add(`${file}: ${name}`);
+      }
+    }
+    assert.ok(seen > 100, `only ${seen} uses of variables were found`);
+    assert.deepEqual([...missing], []);
   });
 
   it("is the only place, with init, where Inngest is named", () => {

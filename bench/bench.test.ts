@@ -23,6 +23,7 @@ const TINY: Sizes = {
   storeSeconds: 0.5,
   longAnswer: 0,
   pageTokens: 400,
+  cancels: { streams: 3, throughCli: 1 },
   toolCalls: 1,
   toolFiles: [40],
 };

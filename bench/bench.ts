@@ -34,9 +34,10 @@ export function unknownName(names: readonly string[]): string | undefined {
 export async function bench(options: BenchOptions): Promise<Document[]> {
   const { names, runs, sizes, progress, done, standIns = {} } = options;
   const started = await startHarness(options);
+  const standIn = (client: ClientName) => standIns[client] ?? client;
   const harness: Harness = {
     ...started,
-    measure: (plan) => started.measure({ ...plan, client: standIns[plan.client] ?? plan.client }),
+    measure: (plan) => started.measure({ ...plan, client: standIn(plan.client) }),
   };
   try {
     const documents: Document[] = [];
@@ -48,7 +49,7 @@ export async function bench(options: BenchOptions): Promise<Document[]> {
           progress?.(`${name}: round ${round} of ${runs}, ${key}`);
           return harness.measure(plans[key]);
         });
-      const results = await suite({ harness, sizes, runs, rounds });
+      const results = await suite({ harness, sizes, runs, standIn, rounds });
       const document = { name, runs, environment: environment(), results };
       documents.push(document);
       done?.(document);

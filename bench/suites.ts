@@ -1,7 +1,8 @@
 // What is measured under each name, and the goals. A suite measures its rounds and makes rows of
 // them; how a measurement is made is not known here.
 
-import type { Harness, Plan, Sample } from "./harness.ts";
+import { cancel } from "./cancel.ts";
+import type { ClientName, Harness, Plan, Sample } from "./harness.ts";
 import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
 import { sandbox } from "./sandbox.ts";
@@ -29,6 +30,8 @@ export interface Sizes {
   longAnswer: number;
   /** Tokens of the long answer on a page. */
   pageTokens: number;
+  /** Streams that are cancelled in a round by each client, and messages through the official CLI. */
+  cancels: { streams: number; throughCli: number };
   /** Calls of each tool in a round. */
   toolCalls: number;
   /** Files of the projects that the tools look at. */
@@ -45,6 +48,7 @@ export const FULL: Sizes = {
   storeSeconds: 20,
   longAnswer: 20_000,
   pageTokens: 20_000,
+  cancels: { streams: 100, throughCli: 4 },
   toolCalls: 5,
   toolFiles: [100, 1_000, 10_000],
 };
@@ -59,6 +63,7 @@ export const QUICK: Sizes = {
   storeSeconds: 10,
   longAnswer: 0,
   pageTokens: 5_000,
+  cancels: { streams: 40, throughCli: 3 },
   toolCalls: 3,
   toolFiles: [100, 1_000, 10_000],
 };
@@ -68,6 +73,8 @@ export interface Lab {
   readonly harness: Harness;
   readonly sizes: Sizes;
   readonly runs: number;
+  /** Who is measured for a client: another one where it is not installed, in tests. */
+  standIn(client: ClientName): ClientName;
   rounds<K extends string>(plans: Record<K, Plan>): Promise<Round<K>[]>;
 }
 
@@ -315,4 +322,5 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   startup,
   sandbox,
   page,
+  cancel,
 };

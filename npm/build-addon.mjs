@@ -2,8 +2,8 @@
 // npm/polaris.<platform>.node. `--release` for the optimised one. Prints its path.
 //
 // The addon is an ordinary cdylib, so cargo alone makes it. @napi-rs/cli would always name a target
-// and so compile all dependencies a second time, apart from what `cargo test` has built; it is for
-// the other platforms (CI) and never with --strip, which rebuilds everything too.
+// and so compile all dependencies a second time, apart from what `cargo test` has built. The other
+// platforms are built by .github/workflows/build.yml, with cargo too.
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";

@@ -49,6 +49,7 @@ const STEPS = [
     ["scripts/troubleshooting.mjs", "--check"],
     "docs/troubleshooting.md",
   ],
+  ["API reference", process.execPath, ["scripts/api.mjs", "--check"], "docs/api.md"],
   ["package code", process.execPath, ["npm/build.mjs", "--check"], "npm/build.mjs"],
 ];
 

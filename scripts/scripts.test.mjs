@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
-import { checkNode, SetupError, staleAddon, stalePackages } from "./setup.mjs";
+import { staleLocalCode } from "./local-code.mjs";
+import { checkNode, ROOT, SetupError, staleAddon, stalePackages } from "./setup.mjs";
 import { findTests, parseLibtest, runNodeTests, sum, summary } from "./tests.mjs";
 
 let folder;
@@ -24,6 +33,42 @@ function checkout(name, wanted, installed) {
   }
   return root;
 }
+
+describe("the lock files", () => {
+  const locks = ["", "__test__/install/tools", "local/control-plane/fixtures"].map((where) =>
+    join(ROOT, where, "package-lock.json"),
+  );
+
+  /** Where Node, and npm, look for a package that the one at `path` depends on. */
+  function places(path, name) {
+    const found = [];
+    for (let at = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf("/")))) {
+      if (!at.endsWith("node_modules"))
+        found.push(`${at}${at === "" ? "" : "/"}node_modules/${name}`);
+      if (at === "") return found;
+    }
+  }
+
+  // A lock file that npm writes beside installed packages lacks those of other platforms, and `npm ci`
+  // refuses it on every machine. `rm -rf node_modules && npm install --package-lock-only` mends it.
+  it("hold the packages of all platforms", () => {
+    for (const lock of locks.filter((file) => existsSync(file))) {
+      const { packages } = JSON.parse(readFileSync(lock, "utf8"));
+      const missing = Object.entries(packages).flatMap(([path, entry]) =>
+        Object.keys({ ...entry.dependencies, ...entry.optionalDependencies })
+          .filter((name) => !places(path, name).some((place) => packages[place] !== undefined))
+          .map((name) => `${name} of ${path || "the project"}`),
+      );
+      assert.deepEqual(missing, [], lock);
+    }
+  });
+
+  it("name no registry", () => {
+    for (const lock of locks.filter((file) => existsSync(file))) {
+      assert.doesNotMatch(readFileSync(lock, "utf8"), /"resolved": "\w+:/, lock);
+    }
+  });
+});
 
 describe("set-up", () => {
   it("asks for a Node that is new enough", () => {
@@ -72,6 +117,21 @@ describe("set-up", () => {
     assert.equal(staleAddon(addon, [source]), undefined);
     utimesSync(file, 3000, 3000);
     assert.match(staleAddon(addon, [source]), /lib\.rs is newer/);
+  });
+
+  it("bundles the local stack again when one of its sources has changed, and only then", () => {
+    const sources = join(folder, "sources.json");
+    assert.match(staleLocalCode(sources, folder), /not been bundled/);
+    const file = join(folder, "service.ts");
+    writeFileSync(file, "");
+    utimesSync(file, 1000, 1000);
+    writeFileSync(sources, JSON.stringify({ "service.ts": 1_000_000 }));
+    assert.equal(staleLocalCode(sources, folder), undefined);
+    // Older is changed, too: another branch was checked out.
+    utimesSync(file, 500, 500);
+    assert.match(staleLocalCode(sources, folder), /service\.ts has changed/);
+    rmSync(file);
+    assert.match(staleLocalCode(sources, folder), /service\.ts has changed/);
   });
 });
 

@@ -154,12 +154,15 @@ class Progress {
   }
 }
 
-/** OpenTelemetry's SpanStatusCode.ERROR. */
+/** OpenTelemetry's SpanKind.CLIENT, and its SpanStatusCode.ERROR. */
+const CLIENT = 2;
 const SPAN_ERROR = 2;
 
 /** Repeats a span of the core under the active one, so that it carries the run's attributes. */
 function traceSpan({ name, start, end, attributes, error }: Event & { type: "span" }): void {
-  const span = logger.startSpan(name, { startTime: start, attributes });
+  // A model is asked over the network, a tool runs here.
+  const kind = attributes["gen_ai.operation.name"] === "chat" ? { kind: CLIENT } : {};
+  const span = logger.startSpan(name, { startTime: start, attributes, ...kind });
   if (error !== null) span.setStatus({ code: SPAN_ERROR, message: error });
   span.end(end);
 }

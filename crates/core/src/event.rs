@@ -200,6 +200,9 @@ pub enum Event {
         name: String,
         /// What the model gets to read.
         result: String,
+        /// Its length in UTF-8 bytes.
+        #[ts(type = "number")]
+        bytes: usize,
         /// Whether the result tells of a failure.
         is_error: bool,
         /// How long it ran.
@@ -246,7 +249,7 @@ pub enum Event {
         /// End, milliseconds since 1970.
         end: f64,
         /// Attributes.
-        #[ts(type = "Record<string, string | number | boolean>")]
+        #[ts(type = "Record<string, string | number | boolean | string[]>")]
         attributes: Value,
         /// The error's code, if it failed.
         error: Option<ErrorCode>,

@@ -267,7 +267,7 @@ async fn a_prompt_that_says_nothing_or_too_much_is_refused_by_name() {
     let model = answering().await;
     for (payload, expected) in [
         (json!({ "prompt": " \n" }), "payload.prompt is blank"),
-        (json!({}), "payload..: missing field `prompt`"),
+        (json!({}), "payload: missing field `prompt`"),
         (json!({ "prompt": "x".repeat(1 << 20) }), "payload.prompt is 1048576 bytes long"),
     ] {
         let run = Run::start(spec("demo-generate", payload, json!({})), env(&model.server.url, ""));

@@ -147,11 +147,24 @@ async fn tools_run_and_what_they_got_and_returned_is_stored() {
         json!({ "role": "tool", "tool_call_id": "functions.readFile:0", "content": "B" })
     );
     assert_eq!(text_of(&events), "Let me see. Done.");
-    let spans: Vec<&str> = events
+    let spans: Vec<(&str, &Value)> = events
         .iter()
-        .filter_map(|e| if let Event::Span { name, .. } = e { Some(name.as_str()) } else { None })
+        .filter_map(|e| match e {
+            Event::Span { name, attributes, .. } => Some((name.as_str(), attributes)),
+            _ => None,
+        })
         .collect();
     assert_eq!(spans.len(), 6, "{spans:?}");
+    // The names of the OpenTelemetry conventions.
+    let (name, chat) = spans[0];
+    assert_eq!(name, "chat scripted");
+    assert_eq!(chat["gen_ai.provider.name"], "127.0.0.1");
+    assert_eq!(chat["gen_ai.request.model"], "scripted");
+    assert_eq!(chat["gen_ai.response.finish_reasons"], json!(["tool_calls"]));
+    let (name, tool) = spans[1];
+    assert_eq!(name, "execute_tool readFile");
+    assert_eq!(tool["gen_ai.operation.name"], "execute_tool");
+    assert_eq!(tool["gen_ai.tool.call.id"], "functions.readFile:0");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ pub mod breaker;
 mod calls;
 pub mod history;
 pub mod schedule;
+mod spans;
 mod turn;
 
 use std::collections::HashSet;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use super::{Agent, Answer, MAX_KEPT_REASONING_BYTES, Output, TurnRecord, ms_since};
+use super::{Agent, Answer, MAX_KEPT_REASONING_BYTES, Output, TurnRecord, ms_since, spans};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, FinishReason};
 use crate::http;
@@ -218,27 +218,14 @@ impl<'a> Asking<'a> {
         max_tokens: u32,
         result: &Result<Turn, TurnFailure>,
     ) {
-        let model = self.model.model();
         let turn = match result {
             Ok(turn) => turn,
             Err(failure) => &failure.partial,
         };
-        let usage = turn.usage.unwrap_or_default();
         let error = result.as_ref().err().map(|failure| failure.error.code);
-        // Names after the OpenTelemetry conventions for generative AI.
-        let attributes = json!({
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": model,
-            "gen_ai.request.max_tokens": max_tokens,
-            "gen_ai.request.temperature": self.agent.limits.temperature,
-            "gen_ai.response.model": turn.model.as_deref().unwrap_or(model),
-            "gen_ai.response.finish_reasons": turn.finish_raw.as_deref().unwrap_or_default(),
-            "gen_ai.usage.input_tokens": usage.input,
-            "gen_ai.usage.output_tokens": usage.output,
-            "server.address": self.model.host(),
-            "polaris.step": step,
-        });
-        self.agent.telemetry.span(format!("chat {model}"), wall, attributes, error);
+        let asked = (max_tokens, self.agent.limits.temperature);
+        let attributes = spans::chat(step, self.model, asked, turn, error);
+        self.agent.telemetry.span(format!("chat {}", self.model.model()), wall, attributes, error);
         let outcome = error.map_or("finished", ErrorCode::name);
         self.agent.telemetry.breadcrumb(
             "model",

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use ts_rs::TS;
 
-use super::{Context, RunResult};
+use super::{Context, RunResult, payload};
 use crate::agent::{CallRecord, Output, TurnRecord};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
@@ -26,7 +26,7 @@ use crate::workspace::snapshot::Snapshot;
 pub struct AgentPayload {
     /// The conversation, oldest first; the last message is what is asked.
     pub messages: Vec<AgentMessage>,
-    /// A project in memory, contents by path. Left out: no tools are offered.
+    /// A project in memory, contents by path. Left out: no tools are offered but one's own.
     #[serde(default)]
     #[ts(optional)]
     pub files: Option<BTreeMap<String, String>>,
@@ -58,15 +58,13 @@ impl Output for Nowhere {
 }
 
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: AgentPayload = serde_path_to_error::deserialize(payload).map_err(|e| {
-        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
-    })?;
+    let payload: AgentPayload = payload::read(payload)?;
     if payload.messages.is_empty() {
         return Err(CoreError::new(ErrorCode::PayloadInvalid, "payload.messages is empty"));
     }
     let options = &context.options;
     let files = payload.files.map(project).transpose()?;
-    let tools = match &files {
+    let offered = match &files {
         Some(files) => {
             let snapshot = Arc::new(Snapshot::new(Arc::clone(files) as _));
             Registry::for_code(
@@ -78,7 +76,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         }
         None => Registry::default(),
     };
-    let tools = tools.only(options.tools.as_deref())?;
+    let tools = context.tools(offered, None, None)?;
     let mut messages = Vec::with_capacity(payload.messages.len() + 1);
     if let Some(system) = &options.prompts.system {
         messages.push(ChatMessage::System(system.load("options.prompts.system").await?));

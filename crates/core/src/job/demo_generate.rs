@@ -7,7 +7,7 @@ use ts_rs::TS;
 
 use super::agent::Nowhere;
 use super::process_message::stopped;
-use super::{Context, RunResult};
+use super::{Context, RunResult, payload};
 use crate::config::ScrapeConfig;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
@@ -29,9 +29,7 @@ pub struct DemoGeneratePayload {
 }
 
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: DemoGeneratePayload = serde_path_to_error::deserialize(payload).map_err(|e| {
-        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
-    })?;
+    let payload: DemoGeneratePayload = payload::read(payload)?;
     let prompt = payload.prompt;
     let invalid = |why: String| CoreError::new(ErrorCode::PayloadInvalid, format!("payload.prompt {why}"));
     if prompt.trim().is_empty() {

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use ts_rs::TS;
@@ -15,7 +14,7 @@ use ts_rs::TS;
 use super::generate_project::{PlanName, PlanPrompts, STEPS, Step, description_problem, find_step};
 use super::inspection::inspect;
 use super::process_message::stopped;
-use super::{Context, RunResult};
+use super::{Context, RunResult, payload};
 use crate::agent::{Agent, Answer, CallRecord, Output, TurnRecord};
 use crate::config::{Commit, StoreConfig};
 use crate::error::{CoreError, ErrorCode, Result};
@@ -82,12 +81,6 @@ pub enum GenerationOutcome {
     Cancelled,
     /// It failed; finished files stay.
     Failed,
-}
-
-fn read<T: DeserializeOwned>(payload: Value) -> Result<T> {
-    serde_path_to_error::deserialize(payload).map_err(|e| {
-        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
-    })
 }
 
 /// Writes lines of the log in their order, without making anyone wait. A line that cannot be written
@@ -163,7 +156,7 @@ impl Drop for Log {
 
 /// Checks the input of a generation.
 pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: GenerationValidatePayload = read(payload)?;
+    let payload: GenerationValidatePayload = payload::read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
     // Without a project there is nobody to generate for, and no log either.
     log.log.begin_generation(log.now()).await?;
@@ -186,7 +179,7 @@ pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunRes
 
 /// Notes how a generation ended.
 pub(super) async fn end(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: GenerationEndPayload = read(payload)?;
+    let payload: GenerationEndPayload = payload::read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
     let reason = payload.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     match payload.outcome {
@@ -225,7 +218,7 @@ impl Output for StepOutput<'_> {
 
 /// Runs one step: a conversation of its own over the project's files.
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: GenerationStepPayload = read(payload)?;
+    let payload: GenerationStepPayload = payload::read(payload)?;
     let step = find_step(&payload.step)?;
     if let Some(problem) = description_problem(&payload.description) {
         return Err(CoreError::new(ErrorCode::PayloadInvalid, problem));
@@ -308,8 +301,8 @@ async fn answer(
     let mut limits = options.limits.clone();
     limits.max_steps = step.max_steps;
     let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
-    let tools = Registry::for_project(&files, limits.max_tool_result_bytes as usize)
-        .only(options.tools.as_deref())?;
+    let offered = Registry::for_project(&files, limits.max_tool_result_bytes as usize);
+    let tools = context.tools(offered, Some(&payload.project_id), None)?;
     let models = context.models()?;
     let agent = Agent {
         first_tool: Some(step.first_tool),

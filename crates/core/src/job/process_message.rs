@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use ts_rs::TS;
 
 use super::resume::resume;
-use super::{Context, RunResult};
+use super::{Context, RunResult, payload};
 use crate::agent::history::{Past, PastCall, window};
 use crate::agent::{CallRecord, DONE_WITHOUT_TEXT, Output, Resume, TurnRecord};
 use crate::cancel::CancelReason;
@@ -86,9 +86,7 @@ pub(super) fn stopped(reason: CancelReason) -> CoreError {
 }
 
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
-    let payload: ProcessMessagePayload = serde_path_to_error::deserialize(payload).map_err(|e| {
-        CoreError::new(ErrorCode::PayloadInvalid, format!("payload.{}: {}", e.path(), e.inner()))
-    })?;
+    let payload: ProcessMessagePayload = payload::read(payload)?;
     let convex = Convex::new(StoreConfig::from_env(&context.env)?)?;
     let store = MessageStore::new(convex, payload.message_id.clone());
     let result = |result| RunResult { message_id: Some(payload.message_id.clone()), ..result };
@@ -209,13 +207,13 @@ async fn answer(
     let options = &context.options;
     let snapshot = Arc::new(Snapshot::new(Arc::new(ConvexFiles::new(store.files(project_id)))));
     let command = context.command(&snapshot).of_project(project_id);
-    let tools = Registry::for_code(
+    let offered = Registry::for_code(
         &snapshot,
         options.limits.max_tool_result_bytes as usize,
         command,
         &context.language_server(),
-    )
-    .only(options.tools.as_deref())?;
+    );
+    let tools = context.tools(offered, Some(project_id), Some(store.message_id()))?;
     let models = context.models()?;
     let default = Prompt::Text(SYSTEM_PROMPT.to_owned());
     let system = options.prompts.system.as_ref().unwrap_or(&default).load("options.prompts.system").await?;

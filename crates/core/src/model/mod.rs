@@ -128,7 +128,7 @@ impl ProviderError {
 /// What one turn brought.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turn {
-    /// Visible text (a refusal included).
+    /// Visible text; a refusal that is marked as one stands in `refusal`.
     pub text: String,
     /// Reasoning; never shown as answer.
     pub reasoning: Option<Reasoning>,
