@@ -238,9 +238,9 @@ it("a command that looks for secrets finds none", async () => {
     "CONVEX",
     JSON.stringify(world.stack.admin("convex").url),
   );
-  const commands = ["node hunt.js", "npm config list", "git config --list --show-origin"];
+  const commands = ["node hunt.cjs", "npm config list", "git config --list --show-origin"];
   const sent = await send("Look for secrets", [
-    { toolCalls: [{ id: "call_hunt", name: "writeFile", args: { path: "hunt.js", content } }] },
+    { toolCalls: [{ id: "call_hunt", name: "writeFile", args: { path: "hunt.cjs", content } }] },
     {
       toolCalls: commands.map((command, n) => ({
         id: `call_${n}`,
@@ -349,7 +349,7 @@ describe("the reports of all these", () => {
       assert.deepEqual(found, []);
     }
     const told = JSON.stringify(await world.convex.table("messages"));
-    assert.ok(told.includes("places looked at"), "the sweep sees what commands printed");
+    assert.match(told, /\d places looked at/, "the sweep sees what commands printed");
     assert.ok(![...secrets, OTHER_PROJECT].some((secret) => told.includes(secret)));
     const holding = Object.keys(places).filter((place) => places[place]?.includes(OTHER_PROJECT));
     assert.ok(
