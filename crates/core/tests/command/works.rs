@@ -1,6 +1,6 @@
 //! What people ask for, which must work as whoever runs the worker and at every level.
 
-use polaris_core::workspace::ProjectFiles as _;
+use polaris_core::workspace::{ChangeLine, ProjectFiles as _};
 
 use super::lab::{Lab, Packages};
 
@@ -24,7 +24,7 @@ async fn git_shows_what_the_run_changed_since_the_stored_project() {
     let log = lab.ok("git log --format=%s").await;
     assert!(log.starts_with("The project as it was stored\n\n[This repository is new"), "{log}");
     assert_eq!(lab.ok("git status --short").await, "Command completed successfully (no output)", "said once");
-    lab.files.write("sum.js", "exports.sum = (a, b) => b + a;\n").await.unwrap();
+    lab.files.write("sum.js", "exports.sum = (a, b) => b + a;\n", &ChangeLine::default()).await.unwrap();
     assert_eq!(lab.ok("git status --short").await, "M sum.js");
     assert!(lab.ok("git diff").await.contains("+exports.sum = (a, b) => b + a;"));
     lab.ok("git add -A && git commit -m 'Turn them round'").await;
@@ -76,7 +76,10 @@ async fn installed_tools_work() {
     }
     assert_eq!(lab.ok("npx tsc --noEmit").await, "Command completed successfully (no output)");
     assert_eq!(lab.ok("tsc --noEmit").await, "Command completed successfully (no output)");
-    lab.files.write("src/wrong.ts", "export const wrong: number = 'text';\n").await.unwrap();
+    lab.files
+        .write("src/wrong.ts", "export const wrong: number = 'text';\n", &ChangeLine::default())
+        .await
+        .unwrap();
     assert!(lab.err("npx tsc --noEmit").await.contains("src/wrong.ts(1,14): error TS2322"));
     let text = lab.ok("prettier --write ugly.js").await;
     assert!(text.ends_with("Files changed: A 0, M 1, D 0"), "{text}");
@@ -94,21 +97,22 @@ async fn linters_and_test_runners_work() {
         .write(
             "eslint.config.js",
             "module.exports = [{ rules: { 'no-unused-vars': 'error', 'prefer-const': 'error' } }];\n",
+            &ChangeLine::default(),
         )
         .await
         .unwrap();
     assert!(lab.ok("eslint sum.js").await.starts_with("Command completed successfully (no output)"));
     let text = lab.err("npx eslint ugly.js").await;
     assert!(text.contains("'a' is assigned a value but never used"), "{text}");
-    lab.files.write("src/let.js", "let a = 1;\nmodule.exports = a;\n").await.unwrap();
+    lab.files.write("src/let.js", "let a = 1;\nmodule.exports = a;\n", &ChangeLine::default()).await.unwrap();
     let text = lab.ok("eslint --fix src/let.js").await;
     assert!(text.ends_with("Files changed: A 0, M 1, D 0"), "{text}");
     assert_eq!(lab.files.snapshot()["src/let.js"], "const a = 1;\nmodule.exports = a;\n");
     let test = "import { expect, test } from 'vitest';\nimport { answer } from './index';\ntest('the answer', () => expect(answer).toBe(42));\n";
-    lab.files.write("src/answer.test.ts", test).await.unwrap();
+    lab.files.write("src/answer.test.ts", test, &ChangeLine::default()).await.unwrap();
     let text = lab.ok("npx vitest run src").await;
     assert!(text.contains("1 passed"), "{text}");
-    lab.files.write("src/answer.test.ts", &test.replace("42", "41")).await.unwrap();
+    lab.files.write("src/answer.test.ts", &test.replace("42", "41"), &ChangeLine::default()).await.unwrap();
     let text = lab.err("npx vitest run src").await;
     assert!(text.contains("expected 42 to be 41"), "{text}");
 }

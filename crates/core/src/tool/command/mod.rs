@@ -23,7 +23,8 @@ use self::packages::Open;
 use self::parse::{installs, parse};
 use self::registry::Registry;
 use self::result::{Aloud, Transcript, tell};
-use super::{Access, Printed, Tool, ToolError, cap, parse_args};
+use super::files::change_line;
+use super::{Access, Printed, Tool, ToolError, parse_args};
 use crate::config::Env;
 use crate::confine::{ConfineError, Confinement, Ended, Level, Limit, Limits, Output, Request};
 use crate::error::{CoreError, ErrorCode};
@@ -40,8 +41,6 @@ use crate::workspace::{FileChange, FileError, Outcome, ProjectFiles as _};
 const MASS_DELETION_VARIABLE: &str = "POLARIS_ALLOW_MASS_DELETION";
 /// Beyond the command's own time: writing the project to disk, and bringing changes back.
 const AROUND: Duration = Duration::from_secs(20);
-/// Characters (UTF-16 units) of a changed file that the project's log shows.
-const PREVIEW_UNITS: usize = 500;
 /// Bytes of text in one batch of changes: a mutation takes 16 MiB of arguments
 /// (docs.convex.dev/production/state/limits), and JSON may need more than one byte for a character.
 const BATCH_BYTES: usize = 4 << 20;
@@ -190,12 +189,15 @@ impl ExecuteCommand {
         at: f64,
     ) -> Result<(Workspace, Option<String>), ToolError> {
         let allow = self.env.get(MASS_DELETION_VARIABLE) == Some("1");
-        let (mut workspace, changes) = blocking(move || {
+        let (mut workspace, mut changes) = blocking(move || {
             let changes = workspace.changes(allow)?;
             Ok((workspace, changes))
         })
         .await?;
         let mut summary = Summary::new(&changes);
+        for change in &mut changes.files {
+            change.line = Some(change_line(&change.path, change.content.as_deref(), at));
+        }
         for batch in batches(&changes.files) {
             let applied = match self.files.apply(batch).await {
                 Ok(applied) => applied,
@@ -208,22 +210,9 @@ impl ExecuteCommand {
             workspace.settle(batch, &applied);
             for (change, told) in batch.iter().zip(&applied.outcomes) {
                 summary.count(change, told.outcome, told.reason.as_deref());
-                if told.outcome == Outcome::Applied {
-                    self.note(change, at).await;
-                }
             }
         }
         Ok((workspace, summary.line()))
-    }
-
-    async fn note(&self, FileChange { path, content, .. }: &FileChange, at: f64) {
-        match content {
-            Some(content) => {
-                let preview = cap::preview(content, PREVIEW_UNITS);
-                self.files.note(&format!("Wrote {path}"), path, Some(&preview), at).await;
-            }
-            None => self.files.note(&format!("Deleted {path}"), path, None, at).await,
-        }
     }
 }
 
