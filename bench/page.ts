@@ -1,11 +1,13 @@
 // What a person waits for on the page of a project, in a real browser against a production build of
 // the app on the local stack: the first text, Stop, long answers without a frozen page. Times of the
-// model and the store are read from their own logs; the page's are taken inside the page.
+// model and the store are read from their own logs; the page's are taken inside the page. And what they
+// wait for before that: from `npm start` to their projects.
 
 import { randomUUID } from "node:crypto";
 import type { Page } from "playwright-core";
 import { Lab as BrowserLab } from "../__test__/browser/fixtures/lab.ts";
 import type { ProjectPage } from "../__test__/browser/fixtures/project-page.ts";
+import { firstPages } from "./page-start.ts";
 import type { Row } from "./report.ts";
 import type { Suite } from "./suites.ts";
 
@@ -13,6 +15,7 @@ const MAX_STOP_MS = 500;
 const MAX_FIRST_TEXT_MS = 250;
 const MAX_FRAME_MS = 100;
 const MAX_RERUNS = 1;
+const MAX_START_MS = 10_000;
 /** Faster than any provider, slow enough that the page has to draw it many times. */
 const LONG_TOKENS_PER_SECOND = 1_000;
 
@@ -26,6 +29,7 @@ const PARTS = [
 ];
 
 export const page: Suite = async ({ sizes, runs }) => {
+  const starts = await firstPages(runs);
   const lab = await BrowserLab.start("bench-page");
   try {
     const stops: number[] = [];
@@ -42,6 +46,7 @@ export const page: Suite = async ({ sizes, runs }) => {
     }
     const tokens = sizes.pageTokens.toLocaleString("en");
     return [
+      atMost("npm start to the first page, on a set-up machine", "ms", starts, MAX_START_MS),
       atMost("Stop to Cancelled on the page", "ms", stops, MAX_STOP_MS),
       atMost(
         "first text on the page after the model's first token",

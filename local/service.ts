@@ -9,6 +9,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, extname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { preparedProgram } from "./prepared.ts";
 
 /** A running local service. `close` may be called any number of times. */
 export interface Service {
@@ -237,7 +238,8 @@ export async function runService<T extends Service>(
  * with ours, whatever happens to us: its standard input is a pipe that only we hold open.
  */
 export function spawnService(name: string, options: SpawnOptions = {}): Promise<SpawnedService> {
-  const main = resolve(HERE, name, `main${EXTENSION}`);
+  const source = resolve(HERE, name, `main${EXTENSION}`);
+  const main = EXTENSION === ".ts" ? (preparedProgram(name) ?? source) : source;
   return spawnMain(name, main, options);
 }
 

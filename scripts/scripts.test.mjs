@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, it } from "node:test";
+import { staleLocalCode } from "./local-code.mjs";
 import { checkNode, ROOT, SetupError, staleAddon, stalePackages } from "./setup.mjs";
 import { findTests, parseLibtest, runNodeTests, sum, summary } from "./tests.mjs";
 
@@ -116,6 +117,21 @@ describe("set-up", () => {
     assert.equal(staleAddon(addon, [source]), undefined);
     utimesSync(file, 3000, 3000);
     assert.match(staleAddon(addon, [source]), /lib\.rs is newer/);
+  });
+
+  it("bundles the local stack again when one of its sources has changed, and only then", () => {
+    const sources = join(folder, "sources.json");
+    assert.match(staleLocalCode(sources, folder), /not been bundled/);
+    const file = join(folder, "service.ts");
+    writeFileSync(file, "");
+    utimesSync(file, 1000, 1000);
+    writeFileSync(sources, JSON.stringify({ "service.ts": 1_000_000 }));
+    assert.equal(staleLocalCode(sources, folder), undefined);
+    // Older is changed, too: another branch was checked out.
+    utimesSync(file, 500, 500);
+    assert.match(staleLocalCode(sources, folder), /service\.ts has changed/);
+    rmSync(file);
+    assert.match(staleLocalCode(sources, folder), /service\.ts has changed/);
   });
 });
 

@@ -13,7 +13,8 @@ import {
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { bundleOf, ensureLocalCode } from "./local-code.mjs";
 import { run } from "./process.mjs";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -27,15 +28,34 @@ function say(line) {
   process.stderr.write(`polaris: ${line}\n`);
 }
 
-/** @param {{ addon?: boolean, packages?: boolean }} needs */
-export async function setup({ addon = true, packages = true } = {}) {
+/**
+ * @param {{ addon?: boolean, packages?: boolean, app?: boolean }} needs `app`: the production build of
+ *   the app, where none has been made yet
+ */
+export async function setup({ addon = true, packages = true, app = false } = {}) {
   checkNode();
   putCargoOnPath();
   await oneAtATime(async () => {
     if (packages) await ensurePackages();
+    const building = app ? ensureFirstBuild() : undefined;
+    building?.catch(() => undefined);
     if (addon) await ensureAddon();
     await ensurePackageCode();
+    await ensureLocalCode();
+    await building;
   });
+}
+
+/** One that is old is for whoever starts the app to judge. */
+async function ensureFirstBuild() {
+  if (existsSync(join(ROOT, "app", ".next", "BUILD_ID"))) return;
+  say("building the app (next build): it has not been built on this machine");
+  const { code, output, errors } = await run(
+    process.execPath,
+    ["--import", "tsx", join(ROOT, "local", "app", "build.ts")],
+    { cwd: ROOT, quiet: true },
+  );
+  if (code !== 0) throw new SetupError(wordsOf({ output, errors }));
 }
 
 export function checkNode(version = process.versions.node) {
@@ -324,7 +344,15 @@ export async function main(body) {
   }
 }
 
-/** Sets up, then goes on in TypeScript within this process: one process less to end. */
+/** Sets up, then goes on with a command within this process: one process less to end. */
+export async function runCommand(name, needs) {
+  await main(async () => {
+    await setup(needs);
+    await import(pathToFileURL(bundleOf(name)).href);
+  });
+}
+
+/** Sets up, then goes on in TypeScript within this process. */
 export async function runTypeScript(entry) {
   await main(async () => {
     await setup();

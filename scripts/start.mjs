@@ -1,5 +1,5 @@
-// npm start: sets up what is missing, then local/commands/start.ts.
+// npm start: sets up what is missing, the app's production build too, then local/commands/start.ts.
 
-import { runTypeScript } from "./setup.mjs";
+import { runCommand } from "./setup.mjs";
 
-await runTypeScript("local/commands/start.ts");
+await runCommand("start", { app: !process.argv.includes("--dev") });

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 export interface ChatRequest {
   model: string;
   messages: { role: string; content: string | null; tool_call_id?: string }[];
-  tools?: { function: { name: string } }[];
+  tools?: { function: { name: string; description: string; parameters: object } }[];
 }
 
 export class Exchange {

@@ -111,6 +111,16 @@ describe("the app of a stack", () => {
     assert.deepEqual([service, url], ["App", `http://localhost:${stack.app?.port}`]);
   });
 
+  it("refuses a body of 10 MB in words, and goes on", async () => {
+    const body = JSON.stringify({ conversationId: "x", message: "y".repeat(10 * 1024 * 1024) });
+    const headers = { "content-type": "application/json" };
+    const answer = await page("/api/messages", { method: "POST", headers, body });
+    assert.equal(answer.status, 400);
+    const { error } = (await answer.json()) as { error: string };
+    assert.match(error, /larger than 1048576 bytes/);
+    assert.equal((await page("/")).status, 200);
+  });
+
   it("comes back where it was", async () => {
     const port = stack.app?.port;
     await stack.kill("app");

@@ -127,6 +127,51 @@ describe("Autumn", () => {
     );
   });
 
+  it("lets a user who has paid have as many projects as the plan says, generated or empty", async () => {
+    const create = (as: string) =>
+      site.ask("POST", "/api/projects/create", { as, body: { name: "Empty" } });
+    const limitOf = async (userId: string) => {
+      const { url, adminKey } = site.stack.admin("convex");
+      const rows = await fetch(`${url}/admin/tables?table=users`, {
+        headers: { "x-polaris-admin": adminKey },
+      });
+      const users = (await rows.json()) as { stackUserId: string; projectLimit: number }[];
+      return users.find(({ stackUserId }) => stackUserId === userId)?.projectLimit;
+    };
+    autumn.answer = () => [200, { allowed: true, usage: 0, included_usage: 2 }];
+    for (let n = 0; n < 2; n++) assert.equal((await create("carl")).status, 200);
+    assert.equal(await limitOf("carl"), 2);
+    // Billing counts less than there is: it has the say.
+    assert.equal((await create("carl")).status, 200);
+    assert.equal(await limitOf("carl"), 3);
+
+    autumn.answer = () => [200, { allowed: false, usage: 3, included_usage: 2 }];
+    const refused = await create("carl");
+    assert.equal(refused.status, 403);
+    assert.deepEqual([refused.body.currentUsage, refused.body.limit], [3, 2]);
+    assert.equal(await limitOf("carl"), 2);
+    // Also past the route, by the functions that pages may call.
+    const convex = await site.as("carl");
+    await assert.rejects(convex.mutation(api.projects.create, { name: "Past billing" }));
+
+    autumn.answer = () => [200, { allowed: true, unlimited: true, included_usage: null }];
+    assert.equal((await create("carl")).status, 200);
+    assert.equal(await limitOf("carl"), -1);
+    autumn.answer = () => [
+      200,
+      { allowed: true, usage: 9, included_usage: 2, overage_allowed: true },
+    ];
+    assert.equal((await create("carl")).status, 200);
+    assert.equal(await limitOf("carl"), -1);
+    assert.deepEqual(
+      autumn.calls.slice(-2).map(({ path, body }) => [path, (body as { value?: number }).value]),
+      [
+        ["check", undefined],
+        ["track", 1],
+      ],
+    );
+  });
+
   it("answers whether there is room, and counts one more", async () => {
     autumn.answer = () => [200, { allowed: true, usage: 3, included_usage: 10 }];
     const limit = await site.ask("POST", "/api/projects/check-limit", { as: "anna" });

@@ -420,7 +420,11 @@ describe("demo jobs", () => {
     try {
       error(await site.ask("POST", "/api/demo/error", { body: {} }), 404);
       error(await site.ask("POST", "/api/demo/generate", asked), 404);
+      // The local stack's own production build.
+      process.env.POLARIS_DEMO_ROUTES = "allowed";
+      assert.equal((await site.ask("POST", "/api/demo/error", { body: {} })).status, 200);
     } finally {
+      delete process.env.POLARIS_DEMO_ROUTES;
       if (mode === undefined) delete (process.env as Record<string, string | undefined>).NODE_ENV;
       else Object.assign(process.env, { NODE_ENV: mode });
     }

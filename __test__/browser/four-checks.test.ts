@@ -3,11 +3,21 @@
 // visible.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { strFromU8, unzipSync } from "fflate";
+import type { Page } from "playwright-core";
+import { api } from "../../app/convex/_generated/api.js";
 import { eventually } from "../end-to-end/fixtures/servers.ts";
 import { Lab, NO_BROWSER } from "./fixtures/lab.ts";
 import { ProjectPage } from "./fixtures/project-page.ts";
 
+/** `npm install` and `npm run build` of the download; fetches packages. */
+const BUILDS = process.env.POLARIS_TEST_GENERATED_BUILD === "1";
 const SENTENCES = Array.from({ length: 60 }, (_, n) => `Sentence number ${n + 1} of the answer.`);
 
 describe("the four checks of the plan", { skip: NO_BROWSER }, () => {
@@ -114,7 +124,32 @@ describe("the four checks of the plan", { skip: NO_BROWSER }, () => {
     const first = list.getByRole("list", { name: "Projects" }).getByRole("link").first();
     assert.equal(await first.textContent(), "Reading list");
     await lab.screenshot(page, "a-project-was-generated");
+    await downloadedWhole(page);
   });
+
+  /** The .zip has every file as it is stored, and builds elsewhere (which is asked for by a variable). */
+  async function downloadedWhole(page: Page): Promise<void> {
+    const started = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Download .zip" }).click();
+    const download = await started;
+    assert.equal(download.suggestedFilename(), "reading-list.zip");
+    const files = unzipSync(await readFile(await download.path()));
+    const stored = await lab.world.store.query(api.system.getAllProjectFiles, {
+      internalKey: lab.world.internalKey,
+      projectId: /projects\/([^/?]+)/.exec(page.url())?.[1] ?? "",
+    });
+    const texts = Object.entries(files).map(([path, bytes]) => [
+      path.replace(/^reading-list\//, ""),
+      strFromU8(bytes),
+    ]);
+    const wanted = stored.filter(({ type }) => type === "file");
+    assert.ok(wanted.length > 20);
+    assert.deepEqual(
+      texts.sort(),
+      wanted.map(({ path, content }): [string, string] => [path, content ?? ""]).sort(),
+    );
+    if (BUILDS) await builds(files);
+  }
 
   it("an error is visible", async () => {
     const text = "Something that goes wrong";
@@ -138,3 +173,21 @@ describe("the four checks of the plan", { skip: NO_BROWSER }, () => {
     assert.equal(await project.text(), "And now it works.");
   });
 });
+
+/** As somebody does who has downloaded it. */
+async function builds(files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "polaris-download-"));
+  try {
+    for (const [path, bytes] of Object.entries(files)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), bytes);
+    }
+    const cwd = join(folder, "reading-list");
+    const npm = (...args: string[]) => promisify(execFile)("npm", args, { cwd });
+    await npm("install", "--no-audit", "--no-fund");
+    await npm("run", "build");
+    assert.match(await readFile(join(cwd, "dist/index.html"), "utf8"), /assets\/index-/);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
+import { api } from "../../app/convex/_generated/api.js";
 import { startApp } from "../../local/app/index.ts";
 import { eventually } from "../end-to-end/fixtures/servers.ts";
 import { Lab, NO_BROWSER } from "./fixtures/lab.ts";
@@ -14,6 +15,8 @@ const STORY = Array.from({ length: 300 }, (_, n) => `Sentence number ${n + 1}.`)
 const SLOWLY = [{ text: STORY, deltasPerSecond: 180 }];
 /** Only Stop ends it. */
 const ENDLESS = [{ text: STORY.repeat(20), deltasPerSecond: 60 }];
+/** Messages of a conversation that is longer than a page of it. */
+const MANY = 240;
 /** What a browser says of connections that the test cuts. */
 const CUT = /WebSocket|ERR_|Failed to load resource/;
 
@@ -137,6 +140,58 @@ describe("in the middle of an answer", { skip: NO_BROWSER }, () => {
     assert.equal(shift, 0, "nothing has jumped");
     await page.getByRole("button", { name: "Newest" }).click();
     assert.ok((await fromEnd()) <= 1);
+  });
+
+  it("a reader who goes back finds every earlier message, and stays in their place", async () => {
+    const { world } = lab;
+    const { projectId, conversationId } = await world.conversation("A long conversation");
+    const where = { internalKey: world.internalKey, projectId, conversationId };
+    for (let n = 1; n <= MANY / 2; n++) {
+      const question = { ...where, role: "user" as const, content: `Question ${n}` };
+      await world.store.mutation(api.system.createMessage, question);
+      const answer = { ...where, role: "assistant" as const, content: `Answer ${n}\n\nDone.` };
+      await world.store.mutation(api.system.createMessage, { ...answer, status: "completed" });
+    }
+    const page = await lab.page();
+    const project = new ProjectPage(page);
+    await project.open(projectId);
+    const rows = page.getByRole("log", { name: "Messages" }).getByRole("article");
+    await project.shows(`Question ${MANY / 2}`);
+    assert.ok((await rows.count()) < MANY, "the page does not begin with all of them");
+
+    const list = page.getByRole("log", { name: "Messages" });
+    const moves: number[] = [];
+    for (;;) {
+      const before = await rows.count();
+      const first = await list
+        .getByText(/^Question \d+$/)
+        .first()
+        .textContent();
+      if (first === "Question 1") break;
+      // To the first message that is there, as a reader goes; what it is about stays in its place.
+      const top = await list.evaluate((box) => {
+        box.scrollTop = 40;
+        return [...box.querySelectorAll("article")][2]?.getBoundingClientRect().top ?? 0;
+      });
+      await eventually("earlier messages", async () =>
+        (await rows.count()) > before ? true : undefined,
+      );
+      const added = (await rows.count()) - before;
+      const now = await rows.nth(added + 2).evaluate((row) => row.getBoundingClientRect().top);
+      moves.push(Math.abs(now - top));
+    }
+    assert.ok(moves.length >= 3, `${moves.length} pages`);
+    assert.ok(Math.max(...moves) <= 1, `a message has moved by ${moves.join(", ")} pixels`);
+    assert.equal(await rows.count(), MANY);
+    await list.evaluate((box) => box.scrollTo(0, 0));
+    await project.shows("The beginning of the conversation");
+
+    // What is sent now is at the end; nothing of what was there before is lost.
+    await world.script("One more", [{ text: "And its answer." }]);
+    await project.say("One more");
+    await project.answered("completed");
+    assert.equal(await rows.count(), MANY + 2);
+    await lab.screenshot(page, "a-long-conversation");
   });
 
   it("two clicks on Send are one message", async () => {

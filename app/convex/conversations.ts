@@ -49,11 +49,16 @@ export const getByProject = ownerQuery({
 
 /**
  * The finished messages, oldest first; the one that is being answered is `messages:answering`. Of a
- * long conversation the newest; `before` (a `_creationTime`) asks for those before.
+ * long conversation the newest `limit` (200 at most, fewer where they are large); `before` (a
+ * `_creationTime`) asks for those before, and gets none only at the beginning.
  */
 export const getMessages = ownerQuery({
-  args: { conversationId: v.string(), before: v.optional(v.number()) },
+  args: {
+    conversationId: v.string(),
+    before: v.optional(v.number()),
+    limit: v.optional(v.number()),
+  },
   returns: v.array(shownMessage),
-  handler: async (ctx, { conversationId, before }) =>
-    await finishedMessages(ctx, await ownConversation(ctx, conversationId), before),
+  handler: async (ctx, { conversationId, ...page }) =>
+    await finishedMessages(ctx, await ownConversation(ctx, conversationId), page),
 });

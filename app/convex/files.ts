@@ -7,6 +7,9 @@ import * as tree from "./model/tree";
 
 const file = documentOf("files", fileFields);
 
+/** With the address that the bytes of a binary file are at; null: they are gone. */
+const fileWithUrl = v.object({ ...file.fields, url: v.optional(v.union(v.string(), v.null())) });
+
 /** A row as the tree shows it: without the content. */
 const entry = v.object({
   _id: v.id("files"),
@@ -18,17 +21,18 @@ const entry = v.object({
 /** All rows with their contents, in pages. */
 export const getFiles = ownerQuery({
   args: { projectId: v.string(), paginationOpts: paginationOptsValidator },
-  returns: paginationResultValidator(file),
+  returns: paginationResultValidator(fileWithUrl),
   handler: async (ctx, { projectId, paginationOpts }) => {
     const project = await ownProject(ctx, projectId);
-    return await tree.page(ctx, project._id, paginationOpts);
+    const { page, ...rest } = await tree.page(ctx, project._id, paginationOpts);
+    return { ...rest, page: await Promise.all(page.map((row) => tree.withUrl(ctx, row))) };
   },
 });
 
 export const getFile = ownerQuery({
   args: { id: v.string() },
-  returns: file,
-  handler: async (ctx, { id }) => await ownFile(ctx, id),
+  returns: fileWithUrl,
+  handler: async (ctx, { id }) => await tree.withUrl(ctx, await ownFile(ctx, id)),
 });
 
 /** From the root to the file. */

@@ -1,9 +1,11 @@
-// The production build of the app, made when there is none or a source is newer.
+// The production build of the app, made when there is none or a source is newer. As a program it makes
+// the build: node --import tsx local/app/build.ts
 
 import { spawn } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { filteredEnv } from "../service.ts";
 import { APP_FOLDER, BUILD_FOLDER } from "./index.ts";
 
@@ -90,4 +92,11 @@ function newestIn(path: string): { at: number; path: string } {
     if (inner.at > newest.at) newest = inner;
   }
   return newest;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  await buildApp().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });
 }

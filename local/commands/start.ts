@@ -1,8 +1,15 @@
 // npm start: the whole product on this machine. What `.env.local` names is used for real, everything
-// else by its stand-in; state lives in `.polaris/`. Prints a table, then readable logs, until Ctrl-C.
+// else by its stand-in; state lives in `.polaris/`. Prints a table as soon as there is a page to look at,
+// then readable logs, until Ctrl-C.
+//   --dev          the app with hot reload; else its production build, while that is what the sources say
+//   --port N       where the app is to be (3000; 0: any free one)
+//   --state DIR    where everything is kept (.polaris)
 
 import { watchFile } from "node:fs";
-import { ensureBuild } from "../app/build.ts";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { staleBuild } from "../app/build.ts";
+import type { AppMode } from "../app/index.ts";
 import { type Part, type Stack, startStack } from "../stack/index.ts";
 import { ENV_FILE, readSettings } from "./env-file.ts";
 import { formatTable } from "./format.ts";
@@ -31,8 +38,8 @@ function log(part: Part | "stack", line: string): void {
   process.stdout.write(`${dim(`${time} ${PART_NAMES[part].padEnd(8)}`)} ${text}\n`);
 }
 
-async function noteRunning({ env, seeded }: Stack): Promise<void> {
-  await writeStackFile(STATE, {
+async function noteRunning({ state, env, seeded }: Stack): Promise<void> {
+  await writeStackFile(state, {
     pid: process.pid,
     env: { ...env },
     ...(seeded === undefined ? {} : { seeded }),
@@ -54,11 +61,40 @@ function followSettings(stack: Stack): void {
   });
 }
 
+/** Also `npm start -- --production`, as it was before that was the default. */
+function flags() {
+  const { values } = parseArgs({
+    options: {
+      dev: { type: "boolean", default: false },
+      production: { type: "boolean", default: false },
+      port: { type: "string", default: String(APP_PORT) },
+      state: { type: "string", default: STATE },
+    },
+  });
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Error(`--port takes a number from 0 to 65535, not "${values.port}"`);
+  }
+  return { ...values, port, state: resolve(values.state) };
+}
+
+/** A page of the production build is there at once; one with hot reload is compiled when it is opened. */
+function modeOf({ dev, production }: { dev: boolean; production: boolean }): AppMode {
+  if (dev) return "development";
+  const why = staleBuild();
+  if (why === undefined || production) return "production";
+  process.stderr.write(
+    `polaris: the app is started with hot reload, its production build is old (${why}); to build it: npm run build -w app\n`,
+  );
+  return "development";
+}
+
 async function main(): Promise<void> {
-  const running = await findRunningStack(STATE);
+  const { state, port, ...given } = flags();
+  const running = await findRunningStack(state);
   if (running !== undefined) {
     process.stderr.write(
-      `polaris: a stack is already running on .polaris/ (process ${running.pid}). Stop it with Ctrl-C there, or talk to it with: npm run say -- "hello"\n`,
+      `polaris: a stack is already running on ${state === STATE ? ".polaris/" : state} (process ${running.pid}). Stop it with Ctrl-C there, or talk to it with: npm run say -- "hello"\n`,
     );
     process.exit(1);
   }
@@ -66,7 +102,7 @@ async function main(): Promise<void> {
   let stack: Stack | undefined;
   const starting = new AbortController();
   const end = async (code: number): Promise<never> => {
-    removeStackFile(STATE);
+    removeStackFile(state);
     await stack?.close();
     process.exit(code);
   };
@@ -76,35 +112,39 @@ async function main(): Promise<void> {
     process.exitCode = codeOf(signal);
     starting.abort();
   });
-  process.on("exit", () => removeStackFile(STATE));
+  process.on("exit", () => removeStackFile(state));
 
-  process.stderr.write("polaris: starting the services, the app and the Trigger.dev CLI ...\n");
+  process.stderr.write("polaris: starting the services and the app ...\n");
   if (settings.NEXT_PUBLIC_CONVEX_URL && !settings.NEXT_PUBLIC_STACK_PROJECT_ID) {
     process.stderr.write(
       "polaris: Convex is real and sign-in is not: its deployment does not believe the developer of this machine. Set NEXT_PUBLIC_STACK_PROJECT_ID too.\n",
     );
   }
-  const mode = process.argv.includes("--production") ? "production" : "development";
-  if (mode === "production") {
-    await ensureBuild((line) => process.stderr.write(`polaris: ${line}\n`));
-  }
   const pace = Number(process.env.POLARIS_MODEL_PACE || Number.NaN);
   stack = await startStack({
-    state: STATE,
+    state,
     settings,
     supervise: true,
     log,
     signal: starting.signal,
-    app: mode,
-    appPort: APP_PORT,
+    app: modeOf(given),
+    appPort: port,
+    appEnv: { POLARIS_DEMO_ROUTES: "allowed" },
+    onApp: (early) => {
+      process.stdout.write(`\n${formatTable(early.table)}\n\n`);
+      process.stdout.write(
+        `Ready: ${bold(early.app?.url ?? "")}. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,
+      );
+      log(
+        "stack",
+        "the Trigger.dev CLI is building the tasks; what is sent meanwhile waits for it",
+      );
+      void noteRunning(early);
+    },
     ...(pace >= 0 ? { pace } : {}),
   });
-  await noteRunning(stack);
+  log("stack", "the tasks are ready");
   followSettings(stack);
-  process.stdout.write(`\n${formatTable(stack.table)}\n\n`);
-  process.stdout.write(
-    `Ready: ${bold(stack.app?.url ?? "")}. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,
-  );
 }
 
 main().catch((error: unknown) => {

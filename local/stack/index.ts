@@ -34,6 +34,8 @@ export interface StackOptions {
   branch?: string;
   /** Without the CLI no task runs; some tests need only the services. Default: true. */
   cli?: boolean;
+  /** Folder with the `trigger.config.ts` whose tasks run. Default: this repository. */
+  tasks?: string;
   /** Real services by their variables. Only `npm start` gives any. */
   settings?: Settings;
   /** Beside the stack's own variables, for the workers. */
@@ -49,6 +51,13 @@ export interface StackOptions {
   app?: AppMode;
   /** Where the app is to be; another is taken if somebody has it. Default: any free one. */
   appPort?: number;
+  /** For the app alone, beside its own variables. */
+  appEnv?: Readonly<Record<string, string>>;
+  /**
+   * Called as soon as the app serves its pages. The CLI, which takes longest and which nobody waits for
+   * before they have sent something, is started after that. Absent: both at once.
+   */
+  onApp?: (stack: Stack) => void;
   /** Only these stand-ins (a test may need one alone). Default: all. */
   only?: readonly ServiceName[];
 }
@@ -137,6 +146,10 @@ class LocalStack implements Stack {
     this.#appPort = options.appPort ?? 0;
   }
 
+  get #tasks(): string {
+    return this.#options.tasks ?? REPOSITORY;
+  }
+
   async launch(): Promise<void> {
     await mkdir(this.state, { recursive: true, mode: 0o700 });
     const ports = await readPorts(this.state);
@@ -156,10 +169,14 @@ class LocalStack implements Stack {
     }
     this.appEnv = this.#appEnvironment();
     await this.#noteStandIns();
-    const starting: Promise<void>[] = [];
-    if (this.#options.cli ?? true) starting.push(this.#launchCli());
-    if (this.#options.app !== undefined) starting.push(this.#launchApp());
-    await Promise.all(starting);
+    const app = this.#launchApp();
+    app.catch(() => undefined);
+    const { cli = true, onApp } = this.#options;
+    if (onApp !== undefined) {
+      await app;
+      onApp(this);
+    }
+    await Promise.all([app, cli ? this.#launchCli() : undefined]);
     this.#repairs = startRepairs({
       env: this.env,
       convex: () => (this.#standIns.has("convex") ? this.admin("convex") : undefined),
@@ -240,7 +257,7 @@ class LocalStack implements Stack {
     // These first: what they have to say goes to services that still listen.
     await Promise.all([this.cli?.close(), this.app?.close()]);
     // Of CLIs that were killed.
-    removeTraces(REPOSITORY, this.#options.branch);
+    removeTraces(this.#tasks, this.#options.branch);
     await Promise.all([...this.#standIns.values()].map((standIn) => standIn.close()));
   }
 
@@ -276,6 +293,7 @@ class LocalStack implements Stack {
       POLARIS_LOCAL_AUTH_KEY: this.#signIn?.privateKey ?? "",
       // This installation made the key: also a production build may believe it here.
       POLARIS_LOCAL_AUTH: "allowed",
+      ...this.#options.appEnv,
     };
   }
 
@@ -297,11 +315,11 @@ class LocalStack implements Stack {
 
   #rowOf(name: ServiceName): TableRow {
     const real = realService(name, this.#settings);
-    const { title, variables } = DESCRIPTIONS[name];
+    const { title, variables, suggested = variables[0] } = DESCRIPTIONS[name];
     return {
       service: title,
       real: real !== undefined,
-      variable: real?.because ?? variables[0] ?? "",
+      variable: real?.because ?? suggested ?? "",
       url: real?.url ?? this.#standIns.get(name)?.info.url ?? "",
     };
   }
@@ -354,7 +372,7 @@ class LocalStack implements Stack {
     if (this.cli !== undefined || this.#closing !== undefined) return;
     const { branch } = this.#options;
     const started = await startStackCli({
-      cwd: REPOSITORY,
+      cwd: this.#tasks,
       home: join(this.state, "home"),
       env: this.env,
       controlPlane: this.#standIns.get("control-plane"),

@@ -26,6 +26,8 @@ interface Description {
   title: string;
   /** Variables, any of which makes the service real. */
   variables: readonly string[];
+  /** The one that a newcomer is told of; default: the first. */
+  suggested?: string;
   /** Everything that belongs to the real service and is handed to the workers. */
   passes: RegExp;
   /** What must be set beside them. */
@@ -51,6 +53,7 @@ export const DESCRIPTIONS: Readonly<Record<ServiceName, Description>> = {
   model: {
     title: "Model",
     variables: ["POLARIS_PRIMARY_BASE_URL", "POLARIS_PRIMARY_API_KEY", "OPENROUTER_API_KEY"],
+    suggested: "OPENROUTER_API_KEY",
     passes: /^(POLARIS_(PRIMARY|FALLBACK)_\w+|OPENROUTER_API_KEY|CEREBRAS_API_KEY)$/,
     url: (settings) => settings.POLARIS_PRIMARY_BASE_URL ?? "https://openrouter.ai/api/v1",
   },

@@ -157,6 +157,7 @@ const FAMILY_OF_CODE: Readonly<Record<PolarisErrorCode, ErrorFamily>> = {
   STORE_FUNCTION_FAILED: "StoreError",
   STORE_UNAVAILABLE: "StoreError",
   TOOL_FATAL: "ToolError",
+  TOOL_UNAVAILABLE: "ToolError",
   TOOL_LOOP: "ModelError",
   TOOL_NOT_CALLED: "ModelError",
   SUPERSEDED: "CancelledError",

@@ -3,7 +3,7 @@
 /**
  * A stable name for what went wrong. It is the `code` of the JavaScript error.
  */
-export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "TLS_CERTIFICATE_EXPIRED" | "TLS_WRONG_HOST" | "TLS_UNKNOWN_ISSUER" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "TOOL_NOT_CALLED" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "SUPERSEDED" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
+export type ErrorCode = "CONFIG_MISSING" | "CONFIG_INVALID" | "PAYLOAD_INVALID" | "MESSAGE_NOT_FOUND" | "NOT_AN_ASSISTANT_MESSAGE" | "PROJECT_NOT_FOUND" | "MODEL_AUTH" | "MODEL_PAYMENT" | "MODEL_BAD_REQUEST" | "MODEL_CONTEXT_LENGTH" | "MODEL_RATE_LIMITED" | "MODEL_UNAVAILABLE" | "MODEL_CONNECT" | "MODEL_TLS" | "TLS_CERTIFICATE_EXPIRED" | "TLS_WRONG_HOST" | "TLS_UNKNOWN_ISSUER" | "MODEL_CONNECT_TIMEOUT" | "MODEL_FIRST_BYTE_TIMEOUT" | "MODEL_STALLED" | "MODEL_TURN_TIMEOUT" | "MODEL_STREAM_CUT" | "MODEL_PROTOCOL" | "MODEL_ERROR" | "ANSWER_TOO_LARGE" | "OUTPUT_LIMIT" | "CONTENT_FILTER" | "EMPTY_ANSWER" | "STEP_LIMIT" | "TOOL_LOOP" | "TOOL_NOT_CALLED" | "STORE_NOT_CONVEX" | "STORE_KEY_REFUSED" | "STORE_FUNCTION_MISSING" | "STORE_FUNCTION_FAILED" | "STORE_UNAVAILABLE" | "TOOL_FATAL" | "TOOL_UNAVAILABLE" | "SUPERSEDED" | "CANCELLED" | "RUN_TIMEOUT" | "INTERNAL";
 
 /**
  * Why a run is asked to stop.
@@ -147,6 +147,10 @@ name: string,
  * What the model gets to read.
  */
 result: string, 
+/**
+ * Its length in UTF-8 bytes.
+ */
+bytes: number, 
 /**
  * Whether the result tells of a failure.
  */
@@ -384,13 +388,98 @@ maxPageBytes?: number,
 maxTotalBytes?: number, };
 
 /**
+ * What the core knows of a tool that the host runs.
+ */
+export type OwnToolSpec = { 
+/**
+ * What the model calls it: letters, digits, `_` and `-`, at most 64.
+ */
+name: string, 
+/**
+ * What it does and when to use it, for the model.
+ */
+description: string, 
+/**
+ * JSON schema of its arguments, an object.
+ */
+parameters: Record<string, unknown>, 
+/**
+ * Whether it takes the place of the job's tool of the same name. Default false: such a name is
+ * refused.
+ */
+replaces?: boolean, 
+/**
+ * Whether it changes nothing: then it may run beside other calls that only read, and again after
+ * a crash. Default false.
+ */
+readOnly?: boolean, 
+/**
+ * Whether a second call with the same arguments and key changes nothing more: then it runs again
+ * when a worker died while it ran. Default false: the model is told that the outcome is unknown.
+ */
+idempotent?: boolean, 
+/**
+ * Time for one call, ms, instead of `limits.toolMs`.
+ */
+timeoutMs?: number, 
+/**
+ * Bytes of a result that the model and the store get, where fewer than
+ * `limits.maxToolResultBytes`.
+ */
+maxResultBytes?: number, };
+
+/**
+ * An entry of the option `tools`, read in order: the name of a tool of the job; `"*"`, all that it
+ * offers by default; `"!name"`, all so far but this one; or a tool of one's own, made by
+ * `defineTool`.
+ */
+export type ToolChoice = string | OwnToolSpec;
+
+/**
+ * What the host of a run is told about its tools.
+ */
+export type OwnToolMessage = { "type": "call", 
+/**
+ * The number by which it is answered.
+ */
+id: number, 
+/**
+ * The tool.
+ */
+name: string, 
+/**
+ * What the model gave it, an object.
+ */
+args: Record<string, unknown>, 
+/**
+ * The project that the run works on, for jobs that have one.
+ */
+projectId: string | null, 
+/**
+ * The runner's id of the run.
+ */
+runId: string | null, 
+/**
+ * The same when a call is made up for after a crash, and of no other call.
+ */
+idempotencyKey: string, 
+/**
+ * Bytes of the result that the model gets, at most.
+ */
+maxBytes: number, } | { "type": "abort", 
+/**
+ * Its number.
+ */
+id: number, };
+
+/**
  * How a run behaves. Set in the task file; the environment names only keys, URLs and models.
  */
 export type RunOptions = { 
 /**
- * Names of the tools that the model may call. Default: all that the job offers.
+ * The tools that the model may call. Default: `["*"]`, all that the job offers.
  */
-tools?: Array<string>, 
+tools?: Array<ToolChoice>, 
 /**
  * Prompts that replace the job's own.
  */
@@ -442,7 +531,7 @@ export type AgentPayload = {
  */
 messages: Array<AgentMessage>, 
 /**
- * A project in memory, contents by path. Left out: no tools are offered.
+ * A project in memory, contents by path. Left out: no tools are offered but one's own.
  */
 files?: { [key in string]: string }, };
 
@@ -728,6 +817,7 @@ export const ERROR_CODES = {
   STORE_FUNCTION_FAILED: { retryable: false, hint: "see the deployment's log" },
   STORE_UNAVAILABLE: { retryable: true, hint: "check CONVEX_URL and the state of the deployment" },
   TOOL_FATAL: { retryable: false, hint: "see the cause" },
+  TOOL_UNAVAILABLE: { retryable: true, hint: "see the cause: what the tool needs does not answer now" },
   SUPERSEDED: { retryable: false, hint: "nothing: a newer attempt of the run goes on with the message" },
   CANCELLED: { retryable: false, hint: "nothing: the run was cancelled" },
   RUN_TIMEOUT: { retryable: false, hint: "raise maxDuration of the task, or ask for less at once" },

@@ -3,7 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fromNative, polarisError } from "./errors.ts";
+import { fromNative, type PolarisError, polarisError } from "./errors.ts";
 import type {
   AgentPayload,
   CancelReason,
@@ -21,6 +21,7 @@ import type {
   RunResult,
 } from "./generated.ts";
 import { type Diagnostics, type NativeRun, native, packageRoot } from "./native.ts";
+import { type OwnTool, ownTools, ToolHost } from "./tools.ts";
 import { TYPESCRIPT_VARIABLE, typescriptServer } from "./typescript.ts";
 
 export {
@@ -41,6 +42,19 @@ export {
 export type * from "./generated.ts";
 export { ERROR_CODES } from "./generated.ts";
 export type { Diagnostics } from "./native.ts";
+export {
+  type ArgsOf,
+  defineTool,
+  FatalToolError,
+  type JsonSchema,
+  type JsonToolDefinition,
+  type OwnTool,
+  type SchemaToolDefinition,
+  type StandardSchema,
+  type ToolContext,
+  type ValidationIssue,
+  type ValidationResult,
+} from "./tools.ts";
 
 /** What each job is given. */
 export interface JobPayloads {
@@ -82,9 +96,11 @@ export interface Run {
  */
 export function startRun<J extends JobName>(request: RunRequest<J>): Run {
   const addon = native();
+  const tools = ownTools(request.options);
   const spec = specOf(request);
   try {
-    return new RunHandle(addon.startRun(spec, JSON.stringify(variables(looksAtCode(request)))));
+    const run = addon.startRun(spec, JSON.stringify(variables(looksAtCode(request))));
+    return new RunHandle(run, tools);
   } catch (error) {
     throw fromNative(error);
   }
@@ -138,9 +154,15 @@ function variables(withTypescript: boolean): Record<string, string | undefined> 
 
 class RunHandle implements Run {
   readonly #native: NativeRun;
+  readonly #tools: ToolHost | undefined;
 
-  constructor(run: NativeRun) {
+  constructor(run: NativeRun, tools: ReadonlyMap<string, OwnTool>) {
     this.#native = run;
+    if (tools.size > 0) {
+      this.#tools = new ToolHost(run, tools);
+      // What the addon cannot do any more ends the run, and its result says so.
+      this.#tools.serve().catch(() => undefined);
+    }
   }
 
   // An open call keeps `this` reachable, and with it the native handle: its collection cancels.
@@ -172,9 +194,17 @@ class RunHandle implements Run {
     try {
       return JSON.parse(await this.#native.result()) as RunResult;
     } catch (error) {
-      throw fromNative(error);
+      throw withCause(fromNative(error), this.#tools?.fatal);
     }
   }
+}
+
+/** The error of a run that a tool of one's own ended, with what the tool threw. */
+function withCause(error: PolarisError, fatal: unknown): PolarisError {
+  if (fatal !== undefined && (error.code === "TOOL_FATAL" || error.code === "TOOL_UNAVAILABLE")) {
+    Object.defineProperty(error, "cause", { value: fatal, writable: true, configurable: true });
+  }
+  return error;
 }
 
 function specOf<J extends JobName>({ job, payload, options, cancelled }: RunRequest<J>): string {

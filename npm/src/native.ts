@@ -21,6 +21,15 @@ export interface NativeAddon {
 export interface NativeRun {
   /** An array of `Event`, or null at the end. */
   nextBatch(): Promise<string | null>;
+  /** An array of `OwnToolMessage`, or null at the end. */
+  nextOwnCalls(): Promise<string | null>;
+  /** Answers such a call: the text, and the bytes that it has in full. Whether it was waited for. */
+  answerOwnCall(
+    id: number,
+    kind: "text" | "failed" | "fatal" | "unavailable",
+    text: string,
+    bytes: number,
+  ): boolean;
   /** Takes a `CancelReason`. */
   cancel(reason: string): void;
   /** A `RunResult`. */

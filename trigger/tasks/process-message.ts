@@ -29,8 +29,9 @@ export const processMessage = task({
       job: "process-message",
       payload,
       options: {
-        // All tools that the job offers; name some to allow only those:
-        // tools: ["readFile", "listFiles", "getProjectStructure"],
+        // All tools that the job offers; name some to allow only those, or add your own by defineTool
+        // (docs/own-tools.md):
+        // tools: ["*", "!executeCommand", findOrders],
         //
         // The system prompt is prompts/process-message.md; another file or a text replaces it:
         // prompts: { system: { file: "/path/to/prompt.md" } },

@@ -7,9 +7,14 @@ import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { messageFields, messageStatus, storedToolCall } from "./fields";
 import { failureOf, visibleCalls } from "./journal";
 
-/** A page of a conversation; older messages are asked for with `before`. */
+/** A page of a conversation at most; older messages are asked for with `before`. */
 const MAX_MESSAGES = 200;
 const MAX_READ_BYTES = 4 * 1024 * 1024;
+
+interface Page {
+  before?: number | undefined;
+  limit?: number | undefined;
+}
 
 export const shownMessage = v.object({
   _id: v.id("messages"),
@@ -39,12 +44,13 @@ export function shown(message: Doc<"messages">): Infer<typeof shownMessage> {
   };
 }
 
-/** The newest finished messages (before a creation time), oldest first. */
+/** The newest finished messages (before a creation time), at most `limit`, oldest first. */
 export async function finishedMessages(
   ctx: QueryCtx,
   conversation: Doc<"conversations">,
-  before = Number.POSITIVE_INFINITY,
+  { before = Number.POSITIVE_INFINITY, limit = MAX_MESSAGES }: Page,
 ): Promise<Infer<typeof shownMessage>[]> {
+  const most = Math.min(Math.max(1, Math.floor(limit)), MAX_MESSAGES);
   // See `markAnswering`: while an answer streams, it is at this very time, and is left out unread.
   const { _id, updatedAt } = conversation;
   const newestFirst = [
@@ -72,7 +78,7 @@ export async function finishedMessages(
       if (bytes > MAX_READ_BYTES && found.length > 0) return found.reverse();
       if (message.status === "processing") continue;
       found.push(shown(message));
-      if (found.length === MAX_MESSAGES) return found.reverse();
+      if (found.length === most) return found.reverse();
     }
   }
   return found.reverse();

@@ -34,6 +34,13 @@ export async function page(ctx: QueryCtx, projectId: Id<"projects">, options: Pa
     .paginate({ maximumBytesRead: PAGE_MAX_BYTES, ...options });
 }
 
+/** A binary file's bytes are fetched from their own address. */
+export async function withUrl(ctx: QueryCtx, row: FileRow) {
+  const { content, storageId } = row;
+  if (content !== undefined || storageId === undefined) return row;
+  return { ...row, url: await ctx.storage.getUrl(storageId) };
+}
+
 export async function level(
   ctx: QueryCtx,
   projectId: Id<"projects">,

@@ -8,6 +8,8 @@ import type { Caller } from "./owner";
 /** Projects of a user without a subscription. */
 export const FREE_PROJECT_LIMIT = 10;
 export const UNLIMITED = -1;
+/** Who has more projects is not counted any more. */
+const MAX_COUNTED = 5_000;
 type Ctx = MutationCtx & Caller;
 
 export async function getOrCreateUser(ctx: Ctx): Promise<Doc<"users">> {
@@ -43,4 +45,28 @@ export async function requireRoomForProject(ctx: Ctx, user: Doc<"users">): Promi
       `Project limit reached. You have ${limit} projects; please upgrade to Pro for unlimited projects.`,
     );
   }
+}
+
+/** Does nothing for a user without a row. */
+export async function setProjectLimit(
+  ctx: MutationCtx,
+  { userId, projectLimit, allowed }: { userId: string; projectLimit: number; allowed: boolean },
+): Promise<void> {
+  const user = await ctx.db
+    .query("users")
+    .withIndex("by_stack_user", (q) => q.eq("stackUserId", userId))
+    .first();
+  if (user === null) return;
+  let limit = projectLimit < 0 ? UNLIMITED : Math.floor(projectLimit);
+  if (allowed && limit !== UNLIMITED) {
+    // Of the plan's projects some may have been counted elsewhere, or given back.
+    const owned = await ctx.db
+      .query("projects")
+      .withIndex("by_owner", (q) => q.eq("ownerId", userId))
+      .take(MAX_COUNTED);
+    if (owned.length === MAX_COUNTED) limit = UNLIMITED;
+    else if (owned.length >= limit) limit = owned.length + 1;
+  }
+  if (limit === user.projectLimit) return;
+  await ctx.db.patch(user._id, { projectLimit: limit, updatedAt: Date.now() });
 }

@@ -1,7 +1,7 @@
 // Autumn over its REST API (docs.useautumn.com). A feature that its dashboard does not have limits
 // nothing; every other failure is the caller's to hear of. It never sees anything but the user's id.
 
-import type { Allowance, Billing } from "./port.ts";
+import { type Billing, type Plan, UNLIMITED } from "./port.ts";
 
 export interface AutumnSettings {
   secretKey: string;
@@ -16,9 +16,12 @@ const TIMEOUT_MS = 10_000;
 
 interface Answer {
   allowed?: boolean;
-  usage?: number;
-  balance?: number;
-  included_usage?: number;
+  usage?: number | null;
+  balance?: number | null;
+  included_usage?: number | null;
+  unlimited?: boolean | null;
+  /** What is beyond the included usage is paid for. */
+  overage_allowed?: boolean | null;
 }
 
 export function autumnBilling({ secretKey, apiUrl }: AutumnSettings): Billing {
@@ -47,12 +50,20 @@ export function autumnBilling({ secretKey, apiUrl }: AutumnSettings): Billing {
 
   return {
     kind: "autumn",
-    check: async (userId): Promise<Allowance> => {
+    check: async (userId): Promise<Plan> => {
       const answer = await post("check", { customer_id: userId });
-      if (answer === undefined) return { allowed: true, currentUsage: 0, limit: 0 };
-      const { allowed = false, usage, included_usage: limit = 0, balance } = answer;
-      const counted = usage ?? (balance === undefined ? 0 : Math.max(0, limit - balance));
-      return { allowed, currentUsage: counted, limit };
+      if (answer === undefined) {
+        return { allowed: true, currentUsage: 0, limit: 0, projectLimit: UNLIMITED };
+      }
+      const { allowed = false, usage, balance } = answer;
+      const limit = answer.included_usage ?? 0;
+      const counted = usage ?? Math.max(0, limit - (balance ?? limit));
+      // A plan that names no number leaves it to each check.
+      const isOpen =
+        answer.unlimited === true ||
+        answer.overage_allowed === true ||
+        (allowed && (answer.included_usage ?? null) === null);
+      return { allowed, currentUsage: counted, limit, projectLimit: isOpen ? UNLIMITED : limit };
     },
     track: async (userId, value) => {
       await post("track", { customer_id: userId, value });

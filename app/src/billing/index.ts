@@ -2,13 +2,11 @@
 
 import { variable } from "../server/variables.ts";
 import { autumnBilling } from "./autumn.ts";
-import type { Billing } from "./port.ts";
+import { type Billing, UNLIMITED } from "./port.ts";
 
-export type { Allowance, Billing } from "./port.ts";
+export type { Allowance, Billing, Plan } from "./port.ts";
 
 const AUTUMN_API_URL = "https://api.useautumn.com/v1";
-/** As Convex writes it: no limit. */
-const UNLIMITED = -1;
 
 export function billing(): Billing {
   const secretKey = variable("AUTUMN_SECRET_KEY");
@@ -19,6 +17,11 @@ export function billing(): Billing {
 
 const unlimited: Billing = {
   kind: "unlimited",
-  check: async () => ({ allowed: true, currentUsage: 0, limit: UNLIMITED }),
+  check: async () => ({
+    allowed: true,
+    currentUsage: 0,
+    limit: UNLIMITED,
+    projectLimit: UNLIMITED,
+  }),
   track: async () => undefined,
 };

@@ -1,15 +1,18 @@
-// The routes that try a demo job: for development only.
+// The routes that try a demo job: for development only, or where the local stack allows them to the
+// production build that it has started.
 
 import type { z } from "zod";
 import { runner } from "../server/clients.ts";
 import { MessageError } from "../server/errors.ts";
+import { variable } from "../server/variables.ts";
 import { bodyOf } from "./body.ts";
 import { Refusal } from "./refusal.ts";
 import { type Handler, methods, signedIn } from "./route.ts";
 
 export function demoRoute<T extends object>(task: string, schema: z.ZodType<T>) {
   const inDevelopment: Handler = async (request, cookies) => {
-    if (process.env.NODE_ENV === "production") throw new Refusal(404, "Not found");
+    const isAllowed = variable("POLARIS_DEMO_ROUTES") === "allowed";
+    if (process.env.NODE_ENV === "production" && !isAllowed) throw new Refusal(404, "Not found");
     return await trigger(request, cookies);
   };
   const trigger = signedIn(async (request) => {

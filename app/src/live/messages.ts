@@ -1,35 +1,120 @@
 "use client";
-// The messages of a conversation, live. Finished ones are one query, the one that is being answered is
-// another: an answer that grows does not send the conversation again for each token.
+// The messages of a conversation, live. The newest finished ones are one query, the one that is being
+// answered is another: an answer that grows does not send the conversation again for each token.
+// Earlier ones are asked for as the reader comes to them, and stay.
 
-import { useQuery } from "convex/react";
+import { useConvex, useQuery } from "convex/react";
 import type { FunctionReturnType } from "convex/server";
-import { useMemo } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { api } from "../../convex/_generated/api.js";
 import type { MessageView } from "../components/conversation/types.ts";
+import { follow, messagesOf, prepend, type Transcript } from "./transcript.ts";
 
 type Shown = FunctionReturnType<typeof api.conversations.getMessages>[number];
+
+/** What a page begins with, and what is asked for at a time; each is sent whole when one is finished. */
+const PAGE_MESSAGES = 50;
+
+export interface Earlier {
+  /** "none": the first message is the beginning of the conversation. */
+  state: "more" | "loading" | "failed" | "none";
+  /** Asks for the page before; `apply` draws it, so that it can keep the reader's place. */
+  load: (apply: (draw: () => void) => void) => void;
+}
 
 export interface Messages {
   /** Oldest first; undefined until they are there. */
   messages: readonly MessageView[] | undefined;
   /** The one that is being answered. */
   answering: MessageView | undefined;
+  earlier: Earlier;
 }
 
 export function useMessages(conversationId: string | undefined): Messages {
-  const args = conversationId === undefined ? "skip" : { conversationId };
-  const finished = useQuery(api.conversations.getMessages, args);
-  const current = useQuery(api.messages.answering, args);
-  const done = useMemo(() => finished?.map(viewOf), [finished]);
+  const convex = useConvex();
+  const finished = useQuery(
+    api.conversations.getMessages,
+    conversationId === undefined ? "skip" : { conversationId, limit: PAGE_MESSAGES },
+  );
+  const current = useQuery(
+    api.messages.answering,
+    conversationId === undefined ? "skip" : { conversationId },
+  );
+  const [known, setKnown] = useState<Transcript<Shown>>();
+  const [asking, setAsking] = useState<{ conversationId: string; failed: boolean }>();
+  const busy = useRef(false);
+
+  const isBehind =
+    conversationId !== undefined &&
+    finished !== undefined &&
+    (known?.conversationId !== conversationId || known.live !== finished);
+  const transcript = isBehind ? follow(known, conversationId, finished) : known;
+  if (isBehind) setKnown(transcript);
+  const shown = transcript?.conversationId === conversationId ? transcript : undefined;
+
+  const views = useRef(new Map<string, MessageView>());
+  const done = useMemo(
+    () => shown && messagesOf(shown).map((message) => viewIn(views.current, message)),
+    [shown],
+  );
   const answering = useMemo(
     () => (current === undefined || current === null ? undefined : viewOf(current)),
     [current],
   );
-  return useMemo(() => {
-    if (done === undefined || current === undefined) return { messages: undefined, answering };
-    return { messages: answering === undefined ? done : [...done, answering], answering };
+  const messages = useMemo(() => {
+    if (done === undefined || current === undefined) return undefined;
+    return answering === undefined ? done : [...done, answering];
   }, [done, answering, current]);
+
+  const first = shown && messagesOf(shown)[0]?._creationTime;
+  const load = useCallback<Earlier["load"]>(
+    (apply) => {
+      if (conversationId === undefined || first === undefined || busy.current) return;
+      busy.current = true;
+      setAsking({ conversationId, failed: false });
+      convex
+        .query(api.conversations.getMessages, {
+          conversationId,
+          before: first,
+          limit: PAGE_MESSAGES,
+        })
+        .then(
+          (page) =>
+            apply(() => {
+              setAsking(undefined);
+              // Another conversation may be shown by now.
+              setKnown((now) =>
+                now?.conversationId === conversationId ? prepend(now, page) : now,
+              );
+            }),
+          () => setAsking({ conversationId, failed: true }),
+        )
+        .finally(() => {
+          busy.current = false;
+        });
+    },
+    [convex, conversationId, first],
+  );
+  const asked = asking?.conversationId === conversationId ? asking : undefined;
+  const state =
+    shown === undefined || shown.complete
+      ? "none"
+      : asked === undefined
+        ? "more"
+        : asked.failed
+          ? "failed"
+          : "loading";
+  const earlier = useMemo<Earlier>(() => ({ state, load }), [state, load]);
+  return { messages, answering, earlier };
+}
+
+/** A finished message does not change, so that its view stays the same object. */
+function viewIn(views: Map<string, MessageView>, message: Shown): MessageView {
+  const before = views.get(message._id);
+  if (before !== undefined) return before;
+  const view = viewOf(message);
+  views.set(message._id, view);
+  return view;
 }
 
 function viewOf(message: Shown): MessageView {

@@ -400,6 +400,15 @@ describe("a conversation", () => {
       older.map(({ content }) => content),
       ["one", "ONE"],
     );
+    const newest = await anna.query(api.conversations.getMessages, { conversationId, limit: 2 });
+    assert.deepEqual(
+      newest.map(({ content }) => content),
+      ["three", "THREE"],
+    );
+    for (const limit of [0, -1, 0.5]) {
+      const least = await anna.query(api.conversations.getMessages, { conversationId, limit });
+      assert.equal(least.length, 1);
+    }
   });
 
   it("says why an answer failed, beside what there was of it", async () => {
@@ -485,6 +494,32 @@ describe("files", () => {
     });
     assert.equal(page.page.length, 4);
     assert.equal(page.isDone, false);
+  });
+
+  it("that hold no text come with the address of their bytes", async () => {
+    const projectId = await project();
+    await write(projectId, "a.txt");
+    const storageId = await convex.run(async (ctx) => {
+      const storageId = await ctx.storage.store(new Blob(["png"]));
+      const id = ctx.db.normalizeId("projects", projectId);
+      assert.ok(id !== null);
+      const row = { projectId: id, name: "b.png", type: "file" as const, updatedAt: 0 };
+      await ctx.db.insert("files", { ...row, storageId });
+      return storageId;
+    });
+    const url = await convex.run(async (ctx) => await ctx.storage.getUrl(storageId));
+    assert.ok(url !== null);
+    const paginationOpts = { numItems: 10, cursor: null };
+    const { page } = await anna.query(api.files.getFiles, { projectId, paginationOpts });
+    assert.deepEqual(
+      page.map((row) => [row.name, row.content, row.url]),
+      [
+        ["a.txt", "x", undefined],
+        ["b.png", undefined, url],
+      ],
+    );
+    const id = await idOf(projectId, "b.png");
+    assert.equal((await anna.query(api.files.getFile, { id })).url, url);
   });
 
   it("are made, renamed and deleted, and their project was updated then", async () => {

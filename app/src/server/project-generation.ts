@@ -5,11 +5,14 @@
 import { randomUUID } from "node:crypto";
 import { api } from "../../convex/_generated/api.js";
 import type { Id } from "../../convex/_generated/dataModel.js";
-import type { Allowance, Billing } from "../billing/index.ts";
+import type { Billing } from "../billing/index.ts";
 import { runner, type Store, store, userStore } from "./clients.ts";
 import { known, MessageError } from "./errors.ts";
 import { cancelGeneration, generate } from "./generations.ts";
 import { cancel } from "./messages.ts";
+import { requireRoom } from "./plan.ts";
+
+export { NotAllowed } from "./plan.ts";
 
 type Plan = "default" | "general";
 
@@ -32,24 +35,13 @@ export interface Begun {
   runId: string;
 }
 
-/** Billing says no. */
-export class NotAllowed extends Error {
-  readonly allowance: Allowance;
-
-  constructor(allowance: Allowance) {
-    super("the user may have no further project");
-    this.name = "NotAllowed";
-    this.allowance = allowance;
-  }
-}
-
 /** After this long without a run, the server that began the generation is dead. */
 const NO_RUN_AFTER_MS = 60_000;
 
 /**
  * Makes a project and starts the run that fills it.
  *
- * @throws {NotAllowed} before anything was made.
+ * @throws {NotAllowed} before anything was made (plan.ts).
  * @throws {MessageError} `TRIGGER_FAILED`: the project is there, its generation failed.
  */
 export async function beginGeneration(wanted: NewGeneration): Promise<Begun> {
@@ -66,8 +58,7 @@ export async function beginGeneration(wanted: NewGeneration): Promise<Begun> {
       : await asUser.query(api.projects.getByGeneration, { generationId });
   if (before !== null) return await goOn(data, before);
 
-  const allowance = await billing.check(userId);
-  if (!allowance.allowed) throw new NotAllowed(allowance);
+  await requireRoom(billing, { userId, token });
   const made = await asUser
     .mutation(api.projects.createForGeneration, { name, generationId, plan, description })
     .catch((error: unknown) => {

@@ -4,6 +4,7 @@
 
 use polaris_core::cancel::CancelReason;
 use polaris_core::code::inspect::{Problem, ProblemKind};
+use polaris_core::config::tools::{OwnToolSpec, ToolChoice};
 use polaris_core::config::{
     Attempt, Commit, Deltas, Limits, ModelOptions, Models, Prompt, Prompts, ReasoningOption, RunOptions,
     ScrapeLimits,
@@ -19,6 +20,7 @@ use polaris_core::job::generation_step::{
 use polaris_core::job::process_message::ProcessMessagePayload;
 use polaris_core::job::{Inspection, JobName, RunResult, RunSpec};
 use polaris_core::scrape::LeftOut;
+use polaris_core::tool::own::OwnToolMessage;
 use ts_rs::{Config, TS};
 
 fn declare<T: TS>(config: &Config) {
@@ -47,6 +49,9 @@ fn main() {
     declare::<Models>(&config);
     declare::<Commit>(&config);
     declare::<ScrapeLimits>(&config);
+    declare::<OwnToolSpec>(&config);
+    declare::<ToolChoice>(&config);
+    declare::<OwnToolMessage>(&config);
     declare::<RunOptions>(&config);
     declare::<AgentMessage>(&config);
     declare::<AgentPayload>(&config);

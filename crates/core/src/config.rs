@@ -1,6 +1,8 @@
 //! What a run is told: variables of the environment name keys, URLs and models; options of the
 //! task file name behaviour. Both are checked here, once, before anything is sent anywhere.
 
+pub mod tools;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use serde_json::{Map, Value, json};
 use ts_rs::TS;
 use url::Url;
 
+use self::tools::ToolChoice;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::http::Network;
 
@@ -703,8 +706,8 @@ pub enum Commit {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[ts(optional_fields)]
 pub struct RunOptions {
-    /// Names of the tools that the model may call. Default: all that the job offers.
-    pub tools: Option<Vec<String>>,
+    /// The tools that the model may call. Default: `["*"]`, all that the job offers.
+    pub tools: Option<Vec<ToolChoice>>,
     /// Prompts that replace the job's own.
     #[ts(as = "Option<Prompts>")]
     pub prompts: Prompts,

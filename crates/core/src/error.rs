@@ -86,6 +86,8 @@ pub enum ErrorCode {
     StoreUnavailable,
     /// A tool failed in a way that the model cannot correct.
     ToolFatal,
+    /// A tool cannot work now, and the model cannot help it.
+    ToolUnavailable,
     /// A newer attempt works on the message, or somebody else ended it.
     Superseded,
     /// The run was cancelled.
@@ -98,7 +100,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All codes, in the order of the table.
-    pub const ALL: [ErrorCode; 41] = {
+    pub const ALL: [ErrorCode; 42] = {
         use ErrorCode::*;
         [
             ConfigMissing,
@@ -138,6 +140,7 @@ impl ErrorCode {
             StoreFunctionFailed,
             StoreUnavailable,
             ToolFatal,
+            ToolUnavailable,
             Superseded,
             Cancelled,
             RunTimeout,
@@ -244,6 +247,9 @@ impl ErrorCode {
                 ("STORE_UNAVAILABLE", true, "check CONVEX_URL and the state of the deployment")
             }
             ToolFatal => ("TOOL_FATAL", false, "see the cause"),
+            ToolUnavailable => {
+                ("TOOL_UNAVAILABLE", true, "see the cause: what the tool needs does not answer now")
+            }
             Superseded => {
                 ("SUPERSEDED", false, "nothing: a newer attempt of the run goes on with the message")
             }

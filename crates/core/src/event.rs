@@ -179,6 +179,9 @@ pub enum Event {
         name: String,
         /// What the model gets to read.
         result: String,
+        /// Its length in UTF-8 bytes.
+        #[ts(type = "number")]
+        bytes: usize,
         /// Whether the result tells of a failure.
         is_error: bool,
         /// How long it ran.

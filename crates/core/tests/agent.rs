@@ -57,6 +57,91 @@ async fn only_the_named_tools_are_offered() {
     );
 }
 
+/// A tool of the host's own, as `defineTool` hands it over.
+fn own(name: &str, more: Value) -> Value {
+    let mut spec = json!({ "name": name, "description": "Own.", "parameters": { "type": "object" } });
+    spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    spec
+}
+
+#[tokio::test]
+async fn tools_are_added_dropped_and_replaced_in_the_order_of_the_list() {
+    let offered = |tools: Value| async move {
+        let model = Model::start(vec![stream(text("ok") + &finish_event("stop"))]).await;
+        let payload = json!({ "messages": [{ "role": "user", "content": "Hi" }], "files": {} });
+        start(&model, payload, json!({ "tools": tools })).result().await?;
+        let tools = model.request(0).get("tools").cloned().unwrap_or(json!([]));
+        let names: Vec<String> = tools
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|tool| format!("{}: {}", tool["function"]["name"], tool["function"]["description"]))
+            .map(|line| line.replace('"', "").chars().take(20).collect())
+            .collect();
+        Ok::<_, polaris_core::error::CoreError>(names)
+    };
+    let all = offered(json!(["*"])).await.unwrap();
+    assert_eq!(all.len(), 14);
+    let dropped = offered(json!(["*", "!writeFile", own("mine", json!({}))])).await.unwrap();
+    assert_eq!(dropped.len(), 14);
+    assert!(dropped[1].starts_with("deleteFile"), "{dropped:?}");
+    assert_eq!(dropped.last().unwrap(), "mine: Own.");
+    let replaced = offered(json!(["listFiles", own("readFile", json!({ "replaces": true }))])).await.unwrap();
+    assert_eq!(replaced[0], "readFile: Own.");
+    assert!(replaced.len() == 2 && replaced[1].starts_with("listFiles"), "{replaced:?}");
+    for (tools, says) in [
+        (json!(["*", own("readFile", json!({}))]), "set `replaces: true`"),
+        (json!([own("readFil", json!({ "replaces": true }))]), "\"readFil\" replaces no tool of this job"),
+        (json!([own("a", json!({})), own("a", json!({}))]), "two tools of one's own are called \"a\""),
+        (json!(["*", "!nothing"]), "there is no tool \"nothing\""),
+        (json!([own("a b", json!({}))]), "a name is 1 to 64"),
+    ] {
+        let error = offered(tools).await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::ConfigInvalid);
+        assert!(error.message.starts_with("options.tools: ") && error.message.contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_of_ones_own_that_hangs_is_stopped_and_never_holds_the_model_up() {
+    use polaris_core::tool::own::{OwnToolAnswer, OwnToolMessage};
+    let model = Model::start(vec![
+        stream(call(0, "c", "mine", "{}") + &finish_event("tool_calls")),
+        stream(call(0, "d", "mine", "{}") + &finish_event("tool_calls")),
+        stream(text("Done.") + &finish_event("stop")),
+    ])
+    .await;
+    let tools = json!([own("mine", json!({ "timeoutMs": 50 }))]);
+    let run = start(&model, hi(), json!({ "tools": tools }));
+    let host = async {
+        let first = run.next_own_calls().await.unwrap();
+        let [OwnToolMessage::Call { id: 1, run_id: None, .. }] = &first[..] else {
+            unreachable!("{first:?}")
+        };
+        // Nobody answers the first one.
+        let mut rest = Vec::new();
+        while let Some(messages) = run.next_own_calls().await {
+            for message in &messages {
+                if let OwnToolMessage::Call { id, .. } = message {
+                    let late = OwnToolAnswer::Failed("late".into());
+                    assert!(!run.answer_own_call(1, late), "the first call's time is up");
+                    run.answer_own_call(*id, OwnToolAnswer::Text { text: "second".into(), bytes: 6 });
+                }
+            }
+            rest.extend(messages);
+        }
+        rest
+    };
+    let (rest, (events, result)) = tokio::join!(host, finish(&run));
+    result.unwrap();
+    assert_eq!(rest[0], OwnToolMessage::Abort { id: 1 });
+    let results: Vec<&str> = events
+        .iter()
+        .filter_map(|e| if let Event::ToolResult { result, .. } = e { Some(result.as_str()) } else { None })
+        .collect();
+    assert_eq!(results, ["Error: mine timed out: it took longer than 50 ms and was stopped.", "second"]);
+}
+
 #[test]
 fn a_wrong_spec_names_the_field() {
     let cases = [

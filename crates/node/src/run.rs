@@ -10,6 +10,7 @@ use polaris_core::cancel::CancelReason;
 use polaris_core::config::Env as RunEnv;
 use polaris_core::error::{CoreError, ErrorCode};
 use polaris_core::job::{Run, RunSpec};
+use polaris_core::tool::own::OwnToolAnswer;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -36,7 +37,7 @@ pub fn start_run(env: &Env, spec: String, variables: String) -> Result<NativeRun
         });
         run
     });
-    Ok(NativeRun { run, pulling: Arc::default(), _counted: Counted::handle() })
+    Ok(NativeRun { run, pulling: Arc::default(), pulling_calls: Arc::default(), _counted: Counted::handle() })
 }
 
 /// A run under way.
@@ -48,6 +49,8 @@ pub struct NativeRun {
     run: Arc<Run>,
     /// The queue of events has one receiver at a time; further calls wait for their turn.
     pulling: Arc<Mutex<()>>,
+    /// So has the queue of calls.
+    pulling_calls: Arc<Mutex<()>>,
     _counted: Counted,
 }
 
@@ -68,6 +71,43 @@ impl NativeRun {
             Ok(run.next_batch().await.map(|events| json(&events)).transpose())
         };
         env.spawn_future_with_callback(batch, |env, batch| batch.map_err(|failure| failure.into_js(env)))
+    }
+
+    /// What is new of the calls of one's own tools, an array of `OwnToolMessage` as JSON; `null` once
+    /// there will be no more.
+    #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
+    pub fn next_own_calls<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Option<String>>> {
+        let (run, pulling) = (Arc::clone(&self.run), Arc::clone(&self.pulling_calls));
+        let calls = async move {
+            let _turn = pulling.lock().await;
+            Ok(run.next_own_calls().await.map(|calls| json(&calls)).transpose())
+        };
+        env.spawn_future_with_callback(calls, |env, calls| calls.map_err(|failure| failure.into_js(env)))
+    }
+
+    /// Answers a call of one of one's own tools: `kind` is `text`, `failed`, `fatal` or `unavailable`,
+    /// `bytes` how long the text is in full. Whether somebody still waited for it.
+    #[napi(catch_unwind)]
+    pub fn answer_own_call(
+        &self,
+        env: &Env,
+        id: u32,
+        kind: String,
+        text: String,
+        bytes: f64,
+    ) -> Result<bool> {
+        let answer = match kind.as_str() {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length")]
+            "text" => OwnToolAnswer::Text { text, bytes: bytes as usize },
+            "failed" => OwnToolAnswer::Failed(text),
+            "fatal" => OwnToolAnswer::Fatal { message: text, retryable: false },
+            "unavailable" => OwnToolAnswer::Fatal { message: text, retryable: true },
+            other => {
+                let error = CoreError::new(ErrorCode::Internal, format!("{other:?} is no kind of answer"));
+                return Err(Failure::from(error).into_js(env));
+            }
+        };
+        Ok(self.run.answer_own_call(id, answer))
     }
 
     /// Asks the run to stop; the first reason counts. `reason` is a `CancelReason`.

@@ -63,6 +63,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
     way: "Retry, or choose another model.",
   },
   TOOL_FATAL: { title: "A tool failed in a way that ended the run.", way: SETUP_WAY },
+  TOOL_UNAVAILABLE: { title: "A tool could not do its work now.", way: WAIT_WAY },
   RUN_TIMEOUT: {
     title: "The run took longer than it may.",
     way: "What it did is kept. Ask for less at a time.",

@@ -7,6 +7,7 @@ import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { GrowingBlocks } from "./blocks.ts";
 import { CodeBlock } from "./code-block.tsx";
+import { piecesOf } from "./pieces.ts";
 
 const PLUGINS = [remarkGfm];
 
@@ -70,14 +71,73 @@ const Group = memo(
 );
 
 const Block = memo(function Block({ text, open }: { text: string; open: boolean }) {
+  return <div className="prose-block">{contentOf(text, open)}</div>;
+});
+
+function contentOf(text: string, open: boolean): ReactNode {
+  const cut = piecesOf(text);
+  switch (cut.kind) {
+    case "whole":
+      return <Parsed text={text} open={open} />;
+    case "code":
+      return <CodeBlock code={cut.code} info={cut.info} open={open} />;
+    case "list":
+      return (
+        <div className="prose-pieces">
+          {cut.pieces.map((piece, index) => (
+            <Parsed
+              // biome-ignore lint/suspicious/noArrayIndexKey: pieces are only ever added at the end
+              key={index}
+              text={piece}
+              open={open && index === cut.pieces.length - 1}
+            />
+          ))}
+        </div>
+      );
+    case "table":
+      return (
+        <>
+          {cut.before !== "" && <Parsed text={cut.before} open={false} />}
+          <TableBox>
+            {cut.pieces.map((piece, index) => (
+              <Rows
+                // biome-ignore lint/suspicious/noArrayIndexKey: as above
+                key={index}
+                text={cut.head + piece}
+                first={index === 0}
+              />
+            ))}
+          </TableBox>
+        </>
+      );
+  }
+}
+
+const Parsed = memo(function Parsed({ text, open }: { text: string; open: boolean }) {
   return (
-    <div className="prose-block">
-      <ReactMarkdown remarkPlugins={PLUGINS} components={open ? OPEN : CLOSED}>
-        {text}
-      </ReactMarkdown>
-    </div>
+    <ReactMarkdown remarkPlugins={PLUGINS} components={open ? OPEN : CLOSED}>
+      {text}
+    </ReactMarkdown>
   );
 });
+
+/** A part of a table's rows; every part brings the head along, and the first shows it. */
+const Rows = memo(function Rows({ text, first }: { text: string; first: boolean }) {
+  return (
+    <ReactMarkdown remarkPlugins={PLUGINS} components={first ? FIRST_ROWS : MORE_ROWS}>
+      {text}
+    </ReactMarkdown>
+  );
+});
+
+function TableBox({ children }: { children: ReactNode }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <section className="table-scroll thin-scroll" aria-label="Table" tabIndex={0}>
+      <table>{children}</table>
+    </section>
+  );
+}
 
 function components(open: boolean): Components {
   return {
@@ -87,12 +147,7 @@ function components(open: boolean): Components {
         {alt === undefined || alt === "" ? "Image" : alt}
       </SafeLink>
     ),
-    table: ({ children }) => (
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-      <section className="table-scroll thin-scroll" aria-label="Table" tabIndex={0}>
-        <table>{children}</table>
-      </section>
-    ),
+    table: ({ children }) => <TableBox>{children}</TableBox>,
     pre: ({ node }) => {
       const code = node?.children[0];
       if (code?.type !== "element") return null;
@@ -108,6 +163,8 @@ function components(open: boolean): Components {
 
 const OPEN = components(true);
 const CLOSED = components(false);
+const FIRST_ROWS: Components = { ...CLOSED, table: ({ children }) => <>{children}</> };
+const MORE_ROWS: Components = { ...FIRST_ROWS, thead: () => null };
 
 function SafeLink({ href, children }: { href: string | undefined; children: ReactNode }) {
   // react-markdown leaves only harmless protocols; an empty address is what it made of the others.

@@ -1,20 +1,25 @@
 "use client";
 // The messages of a conversation. The list stays at its end while the reader is there; a reader who
-// has scrolled up stays where they are.
+// has scrolled up stays where they are, also when earlier messages come in above.
 
 import { ArrowDown, MessageSquareText } from "lucide-react";
 import { useEffect } from "react";
+import type { Earlier } from "../../live/messages.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { AssistantMessage } from "./assistant-message.tsx";
+import { EarlierMessages } from "./earlier-messages.tsx";
 import { SUGGESTIONS } from "./suggestions.ts";
 import type { MessageView } from "./types.ts";
 import { useStickToBottom } from "./use-stick-to-bottom.ts";
 import { UserMessage } from "./user-message.tsx";
 
+const LONG_MESSAGES = 20;
+
 export function MessageList({
   conversationId,
   messages,
+  earlier,
   pendingText,
   loading,
   onRetry,
@@ -22,13 +27,14 @@ export function MessageList({
 }: {
   conversationId: string | undefined;
   messages: readonly MessageView[];
+  earlier: Earlier;
   pendingText: string | undefined;
   loading: boolean;
   /** Absent while nothing can be sent. */
   onRetry: ((messageId: string) => void) | undefined;
   onSuggestion: (text: string) => void;
 }) {
-  const { scroller, content, atEnd, toEnd } = useStickToBottom();
+  const { scroller, content, atEnd, toEnd, keepPlace } = useStickToBottom();
   // Another conversation begins at its end, and so does what one has just sent.
   // biome-ignore lint/correctness/useExhaustiveDependencies: the two are when, not what
   useEffect(() => toEnd(), [conversationId, pendingText !== undefined, toEnd]);
@@ -45,7 +51,15 @@ export function MessageList({
         tabIndex={0}
         className="thin-scroll h-full overflow-y-auto overscroll-contain outline-none focus-visible:ring-2 focus-visible:ring-accent/40 focus-visible:ring-inset"
       >
-        <div ref={content} className="space-y-5 px-4 py-4">
+        <div ref={content} className="relative space-y-5 px-4 py-4">
+          {messages.length > 0 && (
+            <EarlierMessages
+              earlier={earlier}
+              isLong={messages.length >= LONG_MESSAGES}
+              scroller={scroller}
+              keepPlace={keepPlace}
+            />
+          )}
           {messages.map((message, index) =>
             message.role === "user" ? (
               <UserMessage key={message.id} text={message.content} />

@@ -41,6 +41,7 @@ export function ConversationPane({ projectId }: { projectId: string }) {
       <MessageList
         conversationId={conversation.conversationId}
         messages={messages}
+        earlier={conversation.earlier}
         pendingText={conversation.pendingText}
         loading={conversation.loading}
         onRetry={state === "idle" ? (id) => void retry(id) : undefined}

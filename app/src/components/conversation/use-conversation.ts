@@ -30,7 +30,7 @@ export function useConversation(projectId: string) {
     chosen === NEW ? undefined : (listed?.find(({ _id }) => _id === chosen) ?? listed?.[0]);
   const conversationId = current?._id;
 
-  const { messages, answering } = useMessages(conversationId);
+  const { messages, answering, earlier } = useMessages(conversationId);
   const latest = useRef(messages);
   latest.current = messages;
 
@@ -123,6 +123,7 @@ export function useConversation(projectId: string) {
     conversationId,
     history,
     messages: messages ?? [],
+    earlier,
     answering,
     /** Sent, and not in the list yet. */
     pendingText: isStored ? undefined : pending?.text,

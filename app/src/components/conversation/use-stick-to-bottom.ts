@@ -3,6 +3,7 @@
 // where they are.
 
 import { type RefObject, useCallback, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 
 /** So near to the end counts as at the end. */
 const NEAR_PX = 48;
@@ -13,6 +14,8 @@ export interface StickToBottom {
   /** False: the reader is somewhere above. */
   atEnd: boolean;
   toEnd: () => void;
+  /** Draws a change above the reader; what they look at stays where it is on the screen. */
+  keepPlace: (draw: () => void) => void;
 }
 
 export function useStickToBottom(): StickToBottom {
@@ -55,5 +58,24 @@ export function useStickToBottom(): StickToBottom {
     };
   }, []);
 
-  return { scroller, content, atEnd, toEnd };
+  const keepPlace = useCallback((draw: () => void) => {
+    const box = scroller.current;
+    const inner = content.current;
+    const seen = box === null || inner === null ? undefined : firstSeen(box, inner);
+    const before = seen?.getBoundingClientRect().top ?? 0;
+    flushSync(draw);
+    // Browsers that anchor the scroll themselves may have done this already.
+    const moved = (seen?.getBoundingClientRect().top ?? 0) - before;
+    if (box !== null && moved !== 0) box.scrollTop += moved;
+  }, []);
+
+  return { scroller, content, atEnd, toEnd, keepPlace };
+}
+
+/** The first row that is in the reader's sight. */
+function firstSeen(box: Element, inner: Element): Element | undefined {
+  const { top } = box.getBoundingClientRect();
+  return [...inner.querySelectorAll(":scope > article")].find(
+    (row) => row.getBoundingClientRect().bottom > top,
+  );
 }

@@ -1,9 +1,8 @@
 "use client";
 // An empty project; its files come from the person or from the conversation.
 
-import { useMutation } from "convex/react";
 import { useRouter } from "next/navigation";
-import { api } from "../../../convex/_generated/api.js";
+import { request } from "../../live/request.ts";
 import { Modal } from "../ui/modal.tsx";
 import { NameForm } from "./name-form.tsx";
 
@@ -14,7 +13,6 @@ export function NewProjectDialog({
   open: boolean;
   onOpenChange: (open: boolean) => void;
 }) {
-  const create = useMutation(api.projects.create);
   const router = useRouter();
   return (
     <Modal
@@ -28,9 +26,9 @@ export function NewProjectDialog({
         action="Create project"
         onCancel={() => onOpenChange(false)}
         onName={async (name) => {
-          const id = await create({ name });
+          const { projectId } = await request("POST", "/api/projects/create", { name });
           onOpenChange(false);
-          router.push(`/projects/${id}`);
+          router.push(`/projects/${String(projectId)}`);
         }}
       />
     </Modal>

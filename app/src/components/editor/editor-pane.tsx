@@ -8,6 +8,7 @@ import { api } from "../../../convex/_generated/api.js";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { Empty } from "../ui/empty.tsx";
 import { Spinner } from "../ui/spinner.tsx";
+import { BinaryFile } from "./binary-file.tsx";
 import { Conflict } from "./conflict.tsx";
 import { FilePath } from "./file-path.tsx";
 import { useEditing } from "./use-editing.ts";
@@ -22,9 +23,11 @@ export function EditorPane({ fileId }: { fileId: string | undefined }) {
   const file = useStoredFile(fileId);
   if (fileId === undefined) {
     return (
-      <Empty icon={FileText} title="No file is open">
-        Choose one in the file tree. What Polaris writes appears there as it happens.
-      </Empty>
+      <div className="grid h-full place-items-center">
+        <Empty icon={FileText} title="No file is open">
+          Choose one in the file tree. What Polaris writes appears there as it happens.
+        </Empty>
+      </div>
     );
   }
   if (file === undefined) return <Waiting />;
@@ -35,13 +38,7 @@ export function EditorPane({ fileId }: { fileId: string | undefined }) {
       </Empty>
     );
   }
-  if (file.content === undefined) {
-    return (
-      <Empty icon={FileQuestion} title={file.name}>
-        This file holds no text, so there is nothing to edit.
-      </Empty>
-    );
-  }
+  if (file.content === undefined) return <BinaryFile name={file.name} url={file.url} />;
   return <OpenFile key={file._id} id={file._id} name={file.name} stored={file.content} />;
 }
 

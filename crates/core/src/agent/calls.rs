@@ -122,7 +122,8 @@ impl<'a> Calling<'a> {
             }
             self.output.result(&record.id, &text);
             let (id, name, result) = (record.id.clone(), call.name.clone(), text.clone());
-            self.agent.events.push(Event::ToolResult { step, id, name, result, is_error, ms });
+            let bytes = result.len();
+            self.agent.events.push(Event::ToolResult { step, id, name, result, bytes, is_error, ms });
             if verdict == Verdict::Break {
                 return Err(CoreError::new(
                     ErrorCode::ToolLoop,
@@ -176,7 +177,7 @@ impl<'a> Calling<'a> {
                     Attempt::First => tool.call(args, at),
                     Attempt::Later => tool.recover(args, at),
                 };
-                let limit = millis(limits.tool_ms).max(tool.needs());
+                let limit = tool.limit(millis(limits.tool_ms));
                 match timeout(limit, run).await {
                     Ok(result) => result,
                     Err(_) => Err(ToolError::Text(format!(
@@ -198,7 +199,7 @@ impl<'a> Calling<'a> {
         // Tools cut by themselves where they know better; their closing line must not be cut again.
         let text = cap::head_and_tail(text, limits.max_tool_result_bytes as usize + 128);
         let ms = ms_since(begin);
-        let attributes = spans::execute_tool(step, call, is_error);
+        let attributes = spans::execute_tool(step, call, is_error, text.len());
         self.agent.telemetry.span(format!("execute_tool {}", call.name), wall, attributes, None);
         let data = json!({ "step": step, "ms": ms, "isError": is_error });
         self.agent.telemetry.breadcrumb("tool", call.name.clone(), data);

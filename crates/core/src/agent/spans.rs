@@ -50,7 +50,7 @@ pub(super) fn chat(
 }
 
 /// A call of a tool that has ended.
-pub(super) fn execute_tool(step: u32, call: &ToolCall, is_error: bool) -> Value {
+pub(super) fn execute_tool(step: u32, call: &ToolCall, is_error: bool, result_bytes: usize) -> Value {
     json!({
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": call.name,
@@ -58,5 +58,6 @@ pub(super) fn execute_tool(step: u32, call: &ToolCall, is_error: bool) -> Value 
         "gen_ai.tool.call.id": call.id,
         "polaris.step": step,
         "polaris.tool.is_error": is_error,
+        "polaris.tool.result_bytes": result_bytes,
     })
 }

@@ -26,7 +26,7 @@ use crate::workspace::snapshot::Snapshot;
 pub struct AgentPayload {
     /// The conversation, oldest first; the last message is what is asked.
     pub messages: Vec<AgentMessage>,
-    /// A project in memory, contents by path. Left out: no tools are offered.
+    /// A project in memory, contents by path. Left out: no tools are offered but one's own.
     #[serde(default)]
     #[ts(optional)]
     pub files: Option<BTreeMap<String, String>>,
@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     }
     let options = &context.options;
     let files = payload.files.map(project).transpose()?;
-    let tools = match &files {
+    let offered = match &files {
         Some(files) => {
             let snapshot = Arc::new(Snapshot::new(Arc::clone(files) as _));
             Registry::for_code(
@@ -76,7 +76,7 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         }
         None => Registry::default(),
     };
-    let tools = tools.only(options.tools.as_deref())?;
+    let tools = context.tools(offered, None, None)?;
     let mut messages = Vec::with_capacity(payload.messages.len() + 1);
     if let Some(system) = &options.prompts.system {
         messages.push(ChatMessage::System(system.load("options.prompts.system").await?));

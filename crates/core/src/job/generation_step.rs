@@ -301,8 +301,8 @@ async fn answer(
     let mut limits = options.limits.clone();
     limits.max_steps = step.max_steps;
     let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
-    let tools = Registry::for_project(&files, limits.max_tool_result_bytes as usize)
-        .only(options.tools.as_deref())?;
+    let offered = Registry::for_project(&files, limits.max_tool_result_bytes as usize);
+    let tools = context.tools(offered, Some(&payload.project_id), None)?;
     let models = context.models()?;
     let agent = Agent {
         first_tool: Some(step.first_tool),

@@ -31,6 +31,7 @@ use crate::model::client::{ModelClient, millis};
 use crate::scrape::LeftOut;
 use crate::telemetry::Telemetry;
 use crate::tool::command::ExecuteCommand;
+use crate::tool::own::{About, OwnCalls, OwnToolAnswer, OwnToolMessage};
 use crate::tool::registry::Registry;
 use crate::workspace::materialise::folder::Folders;
 use crate::workspace::snapshot::Snapshot;
@@ -175,6 +176,8 @@ pub(crate) struct Context {
     pub(crate) started: Instant,
     /// With the files of projects for commands.
     pub(crate) folders: Folders,
+    /// Calls of tools that the host runs.
+    pub(crate) own_calls: OwnCalls,
 }
 
 impl Context {
@@ -196,6 +199,26 @@ impl Context {
     /// The language server of this run; started when it is first needed.
     pub(crate) fn language_server(&self) -> Arc<LanguageServer> {
         Arc::new(LanguageServer::new(&self.env).counted_by(&self.folders))
+    }
+
+    /// Of the tools that the job offers, those that the options name, and the host's own. `work` is
+    /// the same in every attempt.
+    pub(crate) fn tools(
+        &self,
+        offered: Registry,
+        project_id: Option<&str>,
+        work: Option<&str>,
+    ) -> Result<Registry> {
+        let run_id = self.options.run_id.clone();
+        let work = work.map(str::to_owned).or_else(|| run_id.clone());
+        let about = About {
+            project_id: project_id.map(str::to_owned),
+            run_id,
+            // Without an id there is no other attempt, but there may be another run at the same time.
+            work: work.unwrap_or_else(|| format!("{:x}", crate::http::random().to_bits())),
+        };
+        let max = self.options.limits.max_tool_result_bytes as usize;
+        offered.choose(self.options.tools.as_deref(), &self.own_calls, &about, max)
     }
 
     /// An agent with these models and tools, and the bounds and recorders of the run.
@@ -232,6 +255,7 @@ pub struct Run {
     cancel: Cancel,
     telemetry: Telemetry,
     outcome: watch::Receiver<Option<Outcome>>,
+    own_calls: OwnCalls,
 }
 
 impl Drop for Run {
@@ -250,6 +274,7 @@ impl Run {
             cancel.cancel(reason);
         }
         let (sender, outcome) = watch::channel(None);
+        let own_calls = OwnCalls::default();
         let context = Context {
             env,
             options: spec.options,
@@ -258,9 +283,10 @@ impl Run {
             telemetry: telemetry.clone(),
             started: Instant::now(),
             folders: Folders::default(),
+            own_calls: own_calls.clone(),
         };
         let run_limit = millis(context.options.limits.run_ms);
-        let end = Ending { events: events.clone(), sender: Some(sender) };
+        let end = Ending { events: events.clone(), own_calls: own_calls.clone(), sender: Some(sender) };
         tokio::spawn(async move {
             let limit = {
                 let cancel = context.cancel.clone();
@@ -298,12 +324,22 @@ impl Run {
             }
             end.done(outcome);
         });
-        Self { events, cancel, telemetry, outcome }
+        Self { events, cancel, telemetry, outcome, own_calls }
     }
 
     /// The next events, or `None` once there will be no more.
     pub async fn next_batch(&self) -> Option<Vec<Event>> {
         self.events.next_batch().await
+    }
+
+    /// The next calls of the host's own tools, or `None` once there will be no more.
+    pub async fn next_own_calls(&self) -> Option<Vec<OwnToolMessage>> {
+        self.own_calls.next().await
+    }
+
+    /// Answers a call of one of the host's own tools. Whether somebody still waited for it.
+    pub fn answer_own_call(&self, id: u32, answer: OwnToolAnswer) -> bool {
+        self.own_calls.answer(id, answer)
     }
 
     /// Asks the run to stop. The first reason counts; after the end it does nothing.
@@ -345,6 +381,7 @@ impl Drop for AbortOnDrop {
 /// Closes the run's channels however the task ends, even if the runtime drops it.
 struct Ending {
     events: Events,
+    own_calls: OwnCalls,
     sender: Option<watch::Sender<Option<Outcome>>>,
 }
 
@@ -359,6 +396,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         drop(self.sender.take());
+        self.own_calls.close();
         self.events.close();
     }
 }

@@ -207,13 +207,13 @@ async fn answer(
     let options = &context.options;
     let snapshot = Arc::new(Snapshot::new(Arc::new(ConvexFiles::new(store.files(project_id)))));
     let command = context.command(&snapshot);
-    let tools = Registry::for_code(
+    let offered = Registry::for_code(
         &snapshot,
         options.limits.max_tool_result_bytes as usize,
         command,
         &context.language_server(),
-    )
-    .only(options.tools.as_deref())?;
+    );
+    let tools = context.tools(offered, Some(project_id), Some(store.message_id()))?;
     let models = context.models()?;
     let default = Prompt::Text(SYSTEM_PROMPT.to_owned());
     let system = options.prompts.system.as_ref().unwrap_or(&default).load("options.prompts.system").await?;

@@ -169,6 +169,11 @@ pub struct MessageStore {
 }
 
 impl MessageStore {
+    /// The message.
+    pub fn message_id(&self) -> &str {
+        &self.message_id
+    }
+
     /// The functions for the message `message_id`.
     pub fn new(convex: Convex, message_id: impl Into<String>) -> Self {
         Self { convex, message_id: message_id.into(), seq: Arc::default() }

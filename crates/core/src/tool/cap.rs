@@ -3,6 +3,13 @@
 /// Keeps the head (three quarters) and the tail of `text` within `max` bytes, with a line between
 /// them that says what was left out. Cut at line ends where there are any nearby.
 pub fn head_and_tail(text: String, max: usize) -> String {
+    let total = text.len();
+    head_and_tail_of(text, total, max)
+}
+
+/// The same for a text of `total` bytes whose middle may be missing in `text` already, if `text` has
+/// at least `max` bytes on each side of it.
+pub fn head_and_tail_of(text: String, total: usize, max: usize) -> String {
     if text.len() <= max {
         return text;
     }
@@ -10,8 +17,7 @@ pub fn head_and_tail(text: String, max: usize) -> String {
     let tail = ceil(&text, text.len() - max / 4);
     let head = text[..head].rfind('\n').filter(|&line| line > head / 2).map_or(head, |line| line + 1);
     let tail = text[tail..].find('\n').filter(|&line| line < max / 8).map_or(tail, |line| tail + line + 1);
-    let left_out = tail - head;
-    let total = text.len();
+    let left_out = total.max(text.len()) - (text.len() - tail) - head;
     format!(
         "{}\n[… {left_out} of {total} bytes left out …]\n{}",
         text[..head].trim_end_matches('\n'),

@@ -6,6 +6,7 @@ pub mod command;
 mod context;
 pub mod files;
 mod language;
+pub mod own;
 mod project;
 pub mod registry;
 mod search;
@@ -57,9 +58,9 @@ pub trait Tool: Send + Sync {
     fn spec(&self) -> ToolSpec;
     /// What a call with these arguments touches. In doubt: `Write("")`.
     fn access(&self, args: &Value) -> Access;
-    /// How long a call may have to take: a shorter limit of the run gives way to it.
-    fn needs(&self) -> Duration {
-        Duration::ZERO
+    /// How long a call may take, where that is not the limit of the run.
+    fn limit(&self, of_run: Duration) -> Duration {
+        of_run
     }
     /// Runs a call. Dropping the future stops it. `at` (ms since 1970) is the call's own time: what
     /// it notes under that time is noted once, however often it is made up for.

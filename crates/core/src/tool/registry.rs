@@ -1,15 +1,18 @@
-//! The tools of a run, by name and in the order in which the model is told of them.
+//! The tools of a run, by name and in the order in which the model is told of them: what a job
+//! offers, of that what the task chose, and the task's own.
 
 use std::sync::Arc;
 
 use super::command::ExecuteCommand;
 use super::files::file_tools;
 use super::language::LanguageTool;
+use super::own::{About, OwnCalls, OwnTool};
 use super::project::Looking;
 use super::search::SearchTool;
 use super::{Tool, context, language, search};
 use crate::code::index::Indexer;
 use crate::code::server::LanguageServer;
+use crate::config::tools::{ALL, DROP, OwnToolSpec, ToolChoice};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::model::ToolSpec;
 use crate::workspace::ProjectFiles;
@@ -61,21 +64,75 @@ impl Registry {
         Self { tools }
     }
 
-    /// Keeps only the tools that `names` lists, if it is given.
+    /// Keeps the tools that `choices` name, in the order of the registry, and adds the host's own
+    /// behind them; one that replaces a tool stands in its place. `None` keeps all.
     ///
     /// # Errors
-    /// `CONFIG_INVALID` for a name that no tool has.
-    pub fn only(mut self, names: Option<&[String]>) -> Result<Self> {
-        let Some(names) = names else { return Ok(self) };
-        if let Some(unknown) = names.iter().find(|name| self.get(name).is_none()) {
-            let known = self.names().collect::<Vec<_>>().join(", ");
-            return Err(CoreError::new(
-                ErrorCode::ConfigInvalid,
-                format!("options.tools: there is no tool {unknown:?}; there are: {known}"),
-            ));
+    /// `CONFIG_INVALID` for a name that no tool has, and for a tool of one's own that cannot be
+    /// offered: by what [`OwnToolSpec::check`] says, or because its name is taken.
+    pub fn choose(
+        self,
+        choices: Option<&[ToolChoice]>,
+        calls: &OwnCalls,
+        about: &About,
+        max_result_bytes: usize,
+    ) -> Result<Self> {
+        let Some(choices) = choices else { return Ok(self) };
+        let mut kept = vec![false; self.tools.len()];
+        let mut own: Vec<&OwnToolSpec> = Vec::new();
+        for choice in choices {
+            match choice {
+                ToolChoice::Name(name) if name == ALL => kept.fill(true),
+                ToolChoice::Name(name) => match name.strip_prefix(DROP) {
+                    Some(dropped) => kept[self.position(dropped)?] = false,
+                    None => kept[self.position(name)?] = true,
+                },
+                ToolChoice::Own(spec) => {
+                    self.check_own(spec, &own)?;
+                    own.push(spec);
+                }
+            }
         }
-        self.tools.retain(|(spec, _)| names.contains(&spec.name));
-        Ok(self)
+        let bind = |spec: &OwnToolSpec| -> Arc<dyn Tool> {
+            let (spec, calls, about) = (spec.clone(), calls.clone(), about.clone());
+            Arc::new(OwnTool { spec, calls, about, max_result_bytes })
+        };
+        let mut tools = Vec::new();
+        for ((spec, tool), kept) in self.tools.into_iter().zip(kept) {
+            if let Some(at) = own.iter().position(|own| own.name == spec.name) {
+                let tool = bind(own.remove(at));
+                tools.push((tool.spec(), tool));
+            } else if kept {
+                tools.push((spec, tool));
+            }
+        }
+        tools.extend(own.into_iter().map(bind).map(|tool| (tool.spec(), tool)));
+        Ok(Self { tools })
+    }
+
+    fn position(&self, name: &str) -> Result<usize> {
+        self.tools.iter().position(|(spec, _)| spec.name == name).ok_or_else(|| {
+            let known = self.names().collect::<Vec<_>>().join(", ");
+            invalid(format!("there is no tool {name:?}; there are: {known}"))
+        })
+    }
+
+    fn check_own(&self, spec: &OwnToolSpec, others: &[&OwnToolSpec]) -> Result<()> {
+        spec.check()?;
+        let name = &spec.name;
+        if others.iter().any(|other| other.name == *name) {
+            return Err(invalid(format!("two tools of one's own are called {name:?}")));
+        }
+        match (self.get(name).is_some(), spec.replaces.unwrap_or(false)) {
+            (true, false) => Err(invalid(format!(
+                "{name:?} is a tool of this job; set `replaces: true` to take its place, or choose another name"
+            ))),
+            (false, true) => Err(invalid(format!(
+                "{name:?} replaces no tool of this job; there are: {}",
+                self.names().collect::<Vec<_>>().join(", ")
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The tool called `name`.
@@ -92,4 +149,8 @@ impl Registry {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tools.iter().map(|(spec, _)| spec.name.as_str())
     }
+}
+
+fn invalid(why: String) -> CoreError {
+    CoreError::new(ErrorCode::ConfigInvalid, format!("options.tools: {why}"))
 }

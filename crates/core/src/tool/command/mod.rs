@@ -435,8 +435,9 @@ impl Tool for ExecuteCommand {
         Access::Write(String::new())
     }
 
-    fn needs(&self) -> Duration {
-        Duration::from_millis(self.limits.wall_ms) + AROUND
+    /// What its own bounds add up to, where that is longer.
+    fn limit(&self, of_run: Duration) -> Duration {
+        of_run.max(Duration::from_millis(self.limits.wall_ms) + AROUND)
     }
 
     fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {

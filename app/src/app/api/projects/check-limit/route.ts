@@ -8,12 +8,13 @@ const WHEN_BILLING_IS_DOWN: Allowance = { allowed: true, currentUsage: 0, limit:
 
 export const { GET, POST, PUT, PATCH, DELETE } = methods({
   POST: signedIn(async (_request, { userId }) => {
-    return await billing()
-      .check(userId)
-      .catch((error: unknown) => {
-        console.error("Billing could not be asked:", error);
-        return WHEN_BILLING_IS_DOWN;
-      });
+    try {
+      const { allowed, currentUsage, limit } = await billing().check(userId);
+      return { allowed, currentUsage, limit };
+    } catch (error) {
+      console.error("Billing could not be asked:", error);
+      return WHEN_BILLING_IS_DOWN;
+    }
   }),
   PUT: signedIn(async (_request, { userId }) => {
     await billing().track(userId, 1);

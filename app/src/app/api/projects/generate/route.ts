@@ -2,13 +2,12 @@
 
 import { z } from "zod";
 import { billing } from "../../../../billing/index.ts";
+import { billingRefusal } from "../../../../http/billing.ts";
 import { bodyOf, boundedText, checked } from "../../../../http/body.ts";
 import { Refusal } from "../../../../http/refusal.ts";
 import { methods, signedIn } from "../../../../http/route.ts";
-import { MessageError } from "../../../../server/errors.ts";
 import {
   beginGeneration,
-  NotAllowed,
   retryGeneration,
   stopGeneration,
 } from "../../../../server/project-generation.ts";
@@ -52,7 +51,7 @@ export const { GET, POST, PUT, PATCH, DELETE } = methods({
     try {
       return { success: true, ...(await beginGeneration({ ...wanted, giveBack: GIVE_BACK })) };
     } catch (error) {
-      throw asRefusal(error);
+      throw billingRefusal(error, "Failed to generate project");
     }
   }),
   DELETE: signedIn(async (request, { userId }) => {
@@ -60,25 +59,3 @@ export const { GET, POST, PUT, PATCH, DELETE } = methods({
     return { success: true, ...(await stopGeneration({ projectId, userId })) };
   }),
 });
-
-function asRefusal(error: unknown): unknown {
-  if (error instanceof NotAllowed) {
-    const { currentUsage, limit } = error.allowance;
-    return new Refusal(
-      403,
-      "Project limit reached. Please upgrade to Pro for unlimited projects.",
-      { currentUsage, limit },
-    );
-  }
-  if (error instanceof MessageError || error instanceof Refusal) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  const isBilling = /AUTUMN|environment variable/.test(reason);
-  return new Refusal(
-    500,
-    isBilling
-      ? "Billing service configuration error. Please contact support."
-      : "Failed to generate project",
-    process.env.NODE_ENV === "production" ? {} : { details: reason },
-    error,
-  );
-}
