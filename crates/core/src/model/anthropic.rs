@@ -349,9 +349,9 @@ impl Assembler {
             match document {
                 Document::Done | Document::Json(Value::Null) => {}
                 Document::Json(mut value) => {
-                    lenient::anthropic_event(&mut value);
                     let text = value.to_string();
-                    match serde_json::from_str(&text) {
+                    lenient::anthropic_event(&mut value);
+                    match serde_json::from_str(&value.to_string()) {
                         Ok(event) => self.take(name, event, &text, sink)?,
                         Err(_) => self.unreadable(name, &text),
                     }

@@ -226,9 +226,9 @@ impl Assembler {
                 Document::Done => self.builder.turn.done = true,
                 Document::Json(Value::Null) => {}
                 Document::Json(mut value) => {
-                    lenient::chat_chunk(&mut value);
                     let text = value.to_string();
-                    match serde_json::from_str(&text) {
+                    lenient::chat_chunk(&mut value);
+                    match serde_json::from_str(&value.to_string()) {
                         Ok(chunk) => self.chunk(chunk, &text, sink)?,
                         Err(_) => self.unreadable(&text),
                     }
