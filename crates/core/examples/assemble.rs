@@ -50,7 +50,7 @@ fn describe(turn: &Turn, protocol: Protocol) -> Value {
         "finishReason": finish,
         "finishReasonRaw": turn.finish_raw,
         "effectiveFinishReason": effective,
-        "usage": usage(turn, protocol),
+        "usage": counts(turn, protocol),
         "error": turn.error.as_ref().map(|e| json!({ "code": e.code, "message": e.message })),
         "refusal": turn.refusal,
         "model": turn.model,
@@ -60,7 +60,7 @@ fn describe(turn: &Turn, protocol: Protocol) -> Value {
 }
 
 /// The counts under the names of the protocol: Anthropic counts what its cache saved beside the input.
-fn usage(turn: &Turn, protocol: Protocol) -> Option<Value> {
+fn counts(turn: &Turn, protocol: Protocol) -> Option<Value> {
     let usage = turn.usage?;
     let mut counts = json!(usage);
     if protocol == Protocol::Anthropic {
