@@ -33,6 +33,7 @@ import type * as model_paths from "../model/paths.js";
 import type * as model_project_files from "../model/project-files.js";
 import type * as model_projects from "../model/projects.js";
 import type * as model_removal from "../model/removal.js";
+import type * as model_report from "../model/report.js";
 import type * as model_saves from "../model/saves.js";
 import type * as model_sending from "../model/sending.js";
 import type * as model_server from "../model/server.js";
@@ -41,6 +42,7 @@ import type * as model_tree from "../model/tree.js";
 import type * as model_users from "../model/users.js";
 import type * as projects from "../projects.js";
 import type * as removals from "../removals.js";
+import type * as reports from "../reports.js";
 import type * as system from "../system.js";
 import type * as users from "../users.js";
 
@@ -73,6 +75,7 @@ declare const fullApi: ApiFromModules<{
   "model/project-files": typeof model_project_files;
   "model/projects": typeof model_projects;
   "model/removal": typeof model_removal;
+  "model/report": typeof model_report;
   "model/saves": typeof model_saves;
   "model/sending": typeof model_sending;
   "model/server": typeof model_server;
@@ -81,6 +84,7 @@ declare const fullApi: ApiFromModules<{
   "model/users": typeof model_users;
   projects: typeof projects;
   removals: typeof removals;
+  reports: typeof reports;
   system: typeof system;
   users: typeof users;
 }>;

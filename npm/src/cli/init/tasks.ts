@@ -71,7 +71,7 @@ function withoutExtensions(text: string): string {
 function addConvexFunctions({ convex }: ProjectFolder, plan: Plan): void {
   const base = join(packageRoot, "app", "convex");
   if (!existsSync(base)) throw new Error(`${base} is missing from this package`);
-  const open = ["system.ts", "leases.ts", "generations.ts"];
+  const open = ["system.ts", "leases.ts", "generations.ts", "reports.ts"];
   const seen = new Set<string>();
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     if (seen.has(file)) continue;
