@@ -171,7 +171,7 @@ fn chat_delta(delta: &mut Map<String, Value>) {
     for key in ["content", "reasoning_content", "reasoning", "reasoning_text"] {
         content(delta, key);
     }
-    drop(objects(delta, "reasoning_details"));
+    list(delta, "reasoning_details");
     texts(delta, &["refusal"]);
     if let Some(function) = object(delta, "function_call") {
         chat_function(function);
@@ -248,19 +248,22 @@ fn object<'m>(fields: &'m mut Map<String, Value>, key: &str) -> Option<&'m mut M
     fields.get_mut(key)?.as_object_mut()
 }
 
-/// The objects of the list at `key`; a single object becomes a list, anything else goes.
+/// A list of objects at `key`: a single one becomes a list, anything else goes.
+fn list(fields: &mut Map<String, Value>, key: &str) {
+    let list = match fields.remove(key) {
+        Some(Value::Array(items)) => items.into_iter().filter(Value::is_object).collect(),
+        Some(object @ Value::Object(_)) => vec![object],
+        _ => return,
+    };
+    fields.insert(key.to_owned(), Value::Array(list));
+}
+
+/// The objects of the list at `key`, once it is one.
 fn objects<'m>(
     fields: &'m mut Map<String, Value>,
     key: &str,
 ) -> impl Iterator<Item = &'m mut Map<String, Value>> {
-    let list = match fields.remove(key) {
-        Some(Value::Array(items)) => Some(items.into_iter().filter(Value::is_object).collect()),
-        Some(object @ Value::Object(_)) => Some(vec![object]),
-        _ => None,
-    };
-    if let Some(list) = list {
-        fields.insert(key.to_owned(), Value::Array(list));
-    }
+    list(fields, key);
     fields.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
