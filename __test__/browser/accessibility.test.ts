@@ -173,11 +173,11 @@ describe("pages for everybody", { skip: NO_BROWSER }, () => {
 
 /** True once every line number that is shown is at the height of its line. In the page. */
 function numbered(): true | undefined {
-  const tops = (selector: string): number[] =>
-    [...document.querySelectorAll(selector)].map((row) => row.getBoundingClientRect().top);
+  const [numbers = [], lines = []] = [".cm-lineNumbers .cm-gutterElement", ".cm-line"].map((rows) =>
+    [...document.querySelectorAll(rows)].map((row) => row.getBoundingClientRect().top),
+  );
   // The first is invisible: it makes room for the widest number.
-  const numbers = tops(".cm-lineNumbers .cm-gutterElement").slice(1);
-  const lines = tops(".cm-line");
+  numbers.shift();
   const isBeside =
     lines.length > 1 && lines.every((top, n) => Math.abs(top - (numbers[n] ?? 0)) < 1);
   return isBeside ? true : undefined;

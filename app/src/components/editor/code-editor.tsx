@@ -152,12 +152,8 @@ export function CodeEditor(props: CodeEditorProps) {
     // Its lines were measured with another font where ours was not there yet.
     const measure = (): void => editor.requestMeasure();
     document.fonts.addEventListener("loadingdone", measure);
-    // Nor does it notice by itself when its styles arrive late; line numbers would stand beside no line.
-    const sizes = new ResizeObserver(measure);
-    sizes.observe(editor.contentDOM);
     return () => {
       document.fonts.removeEventListener("loadingdone", measure);
-      sizes.disconnect();
       view.current = null;
       editor.destroy();
     };
