@@ -134,7 +134,8 @@ function wordsOf({ output, errors }) {
   return `${output}\n${errors}`.trim().split("\n").slice(-MAX_SHOWN_LINES).join("\n");
 }
 
-function npmCommand() {
+/** As a program and its first arguments: npm.cmd cannot be started without a shell. */
+export function npmCommand() {
   const path = process.env.npm_execpath;
   if (path?.endsWith("npm-cli.js") && existsSync(path)) return [process.execPath, [path]];
   return [process.platform === "win32" ? "npm.cmd" : "npm", []];

@@ -13,6 +13,7 @@ import {
   type RunResult,
   type StopReason,
   startRun,
+  type Usage,
 } from "polaris-agent";
 
 export interface HandOver<J extends JobName> {
@@ -89,7 +90,7 @@ class Progress {
   #status = "starting";
   #steps = 0;
   #toolCalls = 0;
-  #tokens = { input: 0, output: 0 };
+  readonly #usage: Usage = { input: 0, output: 0, cached: 0, cacheWrite: 0, reasoning: 0, cost: 0 };
 
   constructor(hasMetadata: boolean) {
     this.#hasMetadata = hasMetadata;
@@ -123,8 +124,9 @@ class Progress {
         this.#status = event.name;
         break;
       case "turn-end":
-        this.#tokens.input += event.usage?.input ?? 0;
-        this.#tokens.output += event.usage?.output ?? 0;
+        for (const key of Object.keys(this.#usage) as (keyof Usage)[]) {
+          this.#usage[key] += event.usage?.[key] ?? 0;
+        }
         break;
       case "retry":
         this.#status = `retrying after ${event.code}`;
@@ -145,7 +147,7 @@ class Progress {
       status: this.#status,
       steps: this.#steps,
       toolCalls: this.#toolCalls,
-      tokens: { ...this.#tokens },
+      usage: { ...this.#usage },
     };
     const text = JSON.stringify(now);
     if (text === this.#shown) return;

@@ -218,14 +218,15 @@ export class Lab {
     };
   }
 
-  /** What the host committed for this subject's files, by document. */
-  effects({ projectId, since }: Subject): Map<string, number> {
+  /** What the host committed for this subject's files and its log, by document. */
+  effects({ messageId, projectId, since }: Subject): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { seq, path, ok, documentsChanged } of this.store.entries) {
-      if (seq <= since || !ok || !/^system:(write|delete)FileByPath$/.test(path)) continue;
+      if (seq <= since || !ok || !/^system:((write|delete)FileByPath|saveToolCalls)$/.test(path))
+        continue;
       if (!documentsChanged.includes(projectId)) continue;
       for (const id of documentsChanged) {
-        if (id !== projectId) counts.set(id, (counts.get(id) ?? 0) + 1);
+        if (id !== projectId && id !== messageId) counts.set(id, (counts.get(id) ?? 0) + 1);
       }
     }
     return counts;

@@ -164,8 +164,10 @@ it("arguments that are no JSON or do not fit do not run the tool, and the model 
   const stored = callsOf(message);
   assert.deepEqual([message.status, message.content], ["completed", "I give up."]);
   const [triggered] = await world.runs.of(sent.runId, "triggered");
-  const fileCalls = (await world.convex.calls()).filter(
-    ({ at, path }) => at > (triggered?.at ?? 0) && /:(read|write|delete)FileByPath$/.test(path),
+  const since = (await world.convex.calls()).filter(({ at }) => at > (triggered?.at ?? 0));
+  const fileCalls = since.filter(
+    ({ path, documentsChanged }) =>
+      /:(read|write|delete)FileByPath$/.test(path) || documentsChanged.includes(sent.projectId),
   );
   assert.deepEqual(fileCalls, []);
   const [, second] = await sent.requests();

@@ -101,7 +101,7 @@ describe("a generation", () => {
     assert.deepEqual((output as GeneratedProject).inspection, { count: 0, problems: [] });
     assert.deepEqual(metadata?.step, { id: "verify-project", number: 9, of: 9 });
     assert.equal(metadata?.files, files);
-    assert.deepEqual(metadata?.tokens, { input: usage.input, output: usage.output });
+    assert.deepEqual(metadata?.usage, usage);
   });
 
   it("leaves every file intact", () => whole.assertFiles());

@@ -299,9 +299,8 @@ it("a store that refuses calls and loses answers gets everything once", async ()
   await world.convex.faults(
     { path: "system:beginMessage", dropReplyRate: 1, count: 1 },
     { path: "system:getMessageContext", status: 503, retryAfter: 0.1, count: 1 },
-    { path: "system:saveToolCalls", dropReplyRate: 1, count: 2 },
-    { path: "system:writeFileByPath", dropReplyRate: 1, count: 1 },
-    { path: "system:writeFileByPath", status: 503, count: 1 },
+    { path: "system:saveToolCalls", dropReplyRate: 1, count: 3 },
+    { path: "system:saveToolCalls", status: 503, count: 1 },
     { path: "system:*MessageContent", dropReplyRate: 1, count: 3 },
     { path: "system:*MessageContent", dropReplyRate: 0.3 },
   );

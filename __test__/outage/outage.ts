@@ -89,7 +89,7 @@ function problemsOf(servers: Servers, messageId: string, user: string, one: Case
   if (!isDeepStrictEqual(calls, one.tools ? ["call_0 done", "call_1 done"] : []))
     problems.push(`calls: ${calls}`);
   for (const path of Object.keys(filesOf(user))) {
-    const lines = servers.lines.get(`${projectId}/${path}`)?.size ?? 0;
+    const lines = servers.store.lines.get(`${projectId}/${path}`)?.size ?? 0;
     // The log is a comfort, and may miss a line; it never has one twice.
     if (lines > 1) problems.push(`${lines} log lines for one write of ${path}`);
   }

@@ -14,8 +14,6 @@ const QUERIES = /^(get|read|list)/;
 
 export class Servers {
   readonly store = new Store();
-  /** Keys of log lines, by path: a line that comes again comes under its key. */
-  readonly lines = new Map<string, Set<unknown>>();
   /** Turns that the model was asked for, by message. */
   readonly asked = new Map<string, number[]>();
   faults = 0;
@@ -68,7 +66,7 @@ export class Servers {
     const { writeMs } = this.#case;
     if (writeMs > 0 && !QUERIES.test(name)) await new Promise((go) => setTimeout(go, writeMs));
     try {
-      const value = await this.#call(name, args);
+      const value = await this.store.call(name, args);
       if (fate === "lost") return void request.socket.destroy();
       json(response, 200, { status: "success", value: value ?? null });
     } catch (error) {
@@ -76,14 +74,6 @@ export class Servers {
       const data = error instanceof ConvexError ? { errorData: error.data } : {};
       json(response, 200, { status: "error", errorMessage, ...data });
     }
-  }
-
-  async #call(name: string, args: Record<string, unknown>): Promise<unknown> {
-    if (name !== "appendGenerationEvent") return await this.store.call(name, args);
-    const key = `${String(args.projectId)}/${String(args.filePath)}`;
-    const known = this.lines.get(key) ?? new Set();
-    this.lines.set(key, known.add(args.createdAt));
-    return null;
   }
 
   async #serveModel(request: IncomingMessage, response: ServerResponse): Promise<void> {

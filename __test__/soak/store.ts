@@ -31,6 +31,8 @@ export class Store {
   readonly files = new Map<string, Map<string, string>>();
   /** Effects of tools, by project and path. */
   readonly changes = new Map<string, number>();
+  /** Times of the log's lines, by project and path. */
+  readonly lines = new Map<string, Set<number>>();
   readonly #other = new Map<string, Record<string, unknown>>();
   readonly #ctx: MutationCtx;
   #turn: Promise<unknown> = Promise.resolve();
@@ -107,24 +109,37 @@ export class Store {
         return await messages.cancelMessage(ctx, given);
       case "renewLease":
         return await messages.renewLease(ctx, given);
-      case "saveToolCalls":
-        return await messages.saveToolCalls(ctx, given);
-      case "appendGenerationEvent":
-        return null;
+      case "saveToolCalls": {
+        const { changes, ...write } = args;
+        const result = await messages.saveToolCalls(ctx, write as never);
+        if (!result.applied || changes === undefined) return result;
+        return { ...result, changes: (changes as Args[]).map((each) => this.#change(each)) };
+      }
       case "readFileByPath": {
         const content = this.#project(args).get(path);
         return content === undefined ? null : { kind: "file", content, updatedAt: 0 };
       }
       case "writeFileByPath": {
         await messages.requireLiveRun(ctx, args.guard as never);
-        const key = `${String(args.projectId)}/${path}`;
-        this.changes.set(key, (this.changes.get(key) ?? 0) + 1);
-        this.#project(args).set(path, String(args.content));
-        return { before: 0, updatedAt: 0 };
+        return this.#change(args);
       }
       default:
         throw new Error(`the soak's store has no ${name}`);
     }
+  }
+
+  /** Writes a file, unless the line says that it is written. */
+  #change(args: Args): { before: number; updatedAt: number } {
+    const key = `${String(args.projectId)}/${String(args.path)}`;
+    const { createdAt } = args.line as { createdAt: number };
+    const lines = this.lines.get(key) ?? new Set();
+    this.lines.set(key, lines);
+    if (!lines.has(createdAt)) {
+      lines.add(createdAt);
+      this.changes.set(key, (this.changes.get(key) ?? 0) + 1);
+      this.#project(args).set(String(args.path), String(args.content));
+    }
+    return { before: 0, updatedAt: 0 };
   }
 
   #project({ projectId }: Args): Map<string, string> {

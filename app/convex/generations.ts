@@ -4,6 +4,7 @@
 import { v } from "convex/values";
 import { internal } from "./_generated/api";
 import { internalMutation } from "./_generated/server";
+import { reportDeadRun } from "./model/report";
 import { LOST, look } from "./model/silence";
 
 /** More lines than a generation writes in any one stretch between two looks. */
@@ -31,6 +32,11 @@ export const check = internalMutation({
         type: "error",
         message: LOST,
         createdAt: now,
+      });
+      await reportDeadRun(ctx, {
+        taskId: "generate-project",
+        projectId,
+        runStatus: "its log fell silent",
       });
     } else if (found !== "over") {
       const delay = found.lookAgainInMs + GRACE_MS;

@@ -7,6 +7,7 @@ import { internal } from "./_generated/api";
 import { internalMutation } from "./_generated/server";
 import { journalOf, LEASE_MS } from "./model/journal";
 import { failMessage, isFinal, statusOf } from "./model/messages";
+import { reportDeadRun } from "./model/report";
 
 /** A run may wait this long for its turn; Trigger.dev's own limit for queued runs is 14 days. */
 const MAX_QUEUED_MS = 24 * 60 * 60 * 1000;
@@ -33,6 +34,12 @@ export const check = internalMutation({
         lease === undefined
           ? "The run did not start within a day."
           : "The run ended without a word: its worker was killed or lost its connection.",
+    });
+    await reportDeadRun(ctx, {
+      taskId: "process-message",
+      ...(message.triggerRunId === undefined ? {} : { runId: message.triggerRunId }),
+      messageId,
+      runStatus: lease === undefined ? "never started" : "its lease expired",
     });
     return null;
   },

@@ -3,10 +3,13 @@
 // each takes and returns; what each does stands in `model/`.
 import { v } from "convex/values";
 import {
+  changeLine,
+  changeOutcome,
   conversationFields,
   documentOf,
   eventType,
   exportStatus,
+  fileChange,
   fileType,
   finalStatus,
   finishedTurn,
@@ -19,13 +22,14 @@ import {
   runGuard,
   stagedChange,
   storedToolCall,
+  turnChange,
 } from "./model/fields";
-import { applyChanges } from "./model/file-changes";
+import { applyChanges } from "./model/fileChanges";
 import * as files from "./model/files";
 import * as generation from "./model/generation";
 import { findConversation, findMessage, requireProject } from "./model/lookup";
 import * as messages from "./model/messages";
-import * as projectFiles from "./model/project-files";
+import * as projectFiles from "./model/projectFiles";
 import * as projects from "./model/projects";
 import * as sending from "./model/sending";
 import { serverMutation, serverQuery } from "./model/server";
@@ -255,9 +259,12 @@ export const saveToolCalls = serverMutation({
     toolCalls: v.array(storedToolCall),
     content: v.optional(v.string()),
     turn: v.optional(finishedTurn),
+    /** What the calls change of the project, made together with this write or not at all. */
+    changes: v.optional(v.array(turnChange)),
     seq,
   },
-  returns: writeResult,
+  /** `changes`: in the order of the changes, unless nothing was applied. */
+  returns: v.object({ ...writeFields, changes: v.optional(v.array(changeOutcome)) }),
   handler: messages.saveToolCalls,
 });
 
@@ -373,9 +380,6 @@ export const endGeneration = serverMutation({
 
 // ---- files ----
 
-/** The project's `updatedAt` before and after. */
-const fileChange = v.object({ before: v.number(), updatedAt: v.number() });
-
 export const readFileByPath = serverQuery({
   args: { projectId: v.string(), path: v.string() },
   returns: v.union(
@@ -392,6 +396,7 @@ export const writeFileByPath = serverMutation({
     projectId: v.string(),
     path: v.string(),
     content: v.string(),
+    line: v.optional(changeLine),
     guard: v.optional(runGuard),
   },
   returns: fileChange,
@@ -402,7 +407,12 @@ export const writeFileByPath = serverMutation({
 });
 
 export const deleteFileByPath = serverMutation({
-  args: { projectId: v.string(), path: v.string(), guard: v.optional(runGuard) },
+  args: {
+    projectId: v.string(),
+    path: v.string(),
+    line: v.optional(changeLine),
+    guard: v.optional(runGuard),
+  },
   returns: fileChange,
   handler: async (ctx, args) => {
     await messages.requireLiveRun(ctx, args.guard);
@@ -423,6 +433,7 @@ export const applyFileChanges = serverMutation({
         base: v.union(v.number(), v.null()),
         /** Left out: the file is deleted. */
         content: v.optional(v.string()),
+        line: v.optional(changeLine),
       }),
     ),
     guard: v.optional(runGuard),

@@ -213,3 +213,69 @@ test("a whole project in pages", async (t) => {
     assert.deepEqual([d?.name, d?.content, d?.binary], ["d.ts", "", undefined]);
   });
 });
+
+test("a change and its line in the log are one", async (t) => {
+  const convex = await startConvex();
+  t.after(() => convex.close());
+  const world = new World(convex);
+  const { client, key } = world;
+  const projectId = await world.project();
+  const at = (path: string) => ({ ...key, projectId, path });
+  const line = (message: string, createdAt: number, preview?: string) => ({
+    line: { message, createdAt, ...(preview === undefined ? {} : { preview }) },
+  });
+  const lines = async () =>
+    (await world.admin.table("generationEvents")).map(({ message, filePath }) => [
+      message,
+      filePath,
+    ]);
+  const textOf = async (path: string) => {
+    const found = await client.query(system.readFileByPath, at(path));
+    return found?.kind === "file" ? found.content : found?.kind;
+  };
+
+  await t.test("what the log has told is not done again, whoever wrote meanwhile", async () => {
+    const write = { ...at("/a.ts"), content: "one", ...line("Wrote a.ts", 5, "one") };
+    const { updatedAt } = await client.mutation(system.writeFileByPath, write);
+    assert.deepEqual(await client.mutation(system.writeFileByPath, write), {
+      before: updatedAt,
+      updatedAt,
+    });
+    await client.mutation(system.writeFileByPath, { ...at("a.ts"), content: "two" });
+    await client.mutation(system.writeFileByPath, write);
+    assert.equal(await textOf("a.ts"), "two");
+    assert.deepEqual(await lines(), [["Wrote a.ts", "a.ts"]]);
+  });
+
+  await t.test("another text under the same words and time is another change", async () => {
+    const write = { ...at("a.ts"), content: "three", ...line("Wrote a.ts", 5, "three") };
+    await client.mutation(system.writeFileByPath, write);
+    assert.equal(await textOf("a.ts"), "three");
+  });
+
+  await t.test("a deletion that is repeated is done, one of nothing is refused", async () => {
+    const gone = { ...at("a.ts"), ...line("Deleted a.ts", 6) };
+    await client.mutation(system.deleteFileByPath, gone);
+    await client.mutation(system.deleteFileByPath, gone);
+    const never = { ...at("never.ts"), ...line("Deleted never.ts", 7) };
+    assert.equal(
+      await errorCode(client.mutation(system.deleteFileByPath, never)),
+      "FILE_NOT_FOUND",
+    );
+    assert.deepEqual((await lines()).at(-1), ["Deleted a.ts", "a.ts"]);
+  });
+
+  await t.test("of the changes of a command, what is made is told, and once", async () => {
+    const changes = [
+      { path: "c.ts", base: null, content: "c", ...line("Wrote c.ts", 8, "c") },
+      { path: "c.ts", base: 1, content: "other", ...line("Wrote c.ts", 9, "other") },
+    ];
+    for (let n = 0; n < 2; n++) {
+      await client.mutation(system.applyFileChanges, { ...key, projectId, changes });
+    }
+    assert.deepEqual((await lines()).slice(-2), [
+      ["Deleted a.ts", "a.ts"],
+      ["Wrote c.ts", "c.ts"],
+    ]);
+  });
+});

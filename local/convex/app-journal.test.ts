@@ -8,7 +8,9 @@ import { letFarTimersGo } from "../../__test__/far-timers.ts";
 import { api, internal } from "../../app/convex/_generated/api.js";
 import type { Id } from "../../app/convex/_generated/dataModel.js";
 import { ATTEMPT_SPAN, JOURNAL_ID, journalOf, LEASE_MS } from "../../app/convex/model/journal.ts";
+import { sentryRequest } from "../../app/convex/model/report.ts";
 import schema from "../../app/convex/schema.ts";
+import { startSentry } from "../sentry/index.ts";
 import { startConvex } from "./index.ts";
 import { errorCode } from "./testing/harness.ts";
 import { World } from "./testing/world.ts";
@@ -112,6 +114,46 @@ test("a run that is numbered", async (t) => {
     assert.equal(await errorCode(note), "SUPERSEDED");
   });
 
+  await t.test(
+    "what a turn's calls change is made with the turn's record or not at all",
+    async () => {
+      const messageId = await world.processing();
+      const projectId = (await world.message(messageId))?.projectId ?? "";
+      const { seq: old = 0 } = await begin(messageId, 1);
+      const line = (message: string, createdAt: number) => ({ line: { message, createdAt } });
+      const save = (seq: number) => ({
+        ...{ ...key, messageId, seq, toolCalls: [], turn: { step: 1, data: {} } },
+        changes: [
+          { projectId, path: "t/a", content: "a", ...line("Wrote t/a", 1) },
+          { projectId, path: "t", content: "x", ...line("Wrote t", 2) },
+          { projectId, path: "gone", ...line("Deleted gone", 3) },
+          { projectId, path: "t/b", content: "b", ...line("Wrote t/b", 4) },
+        ],
+      });
+      const made = await client.mutation(system.saveToolCalls, save(old + 1));
+      const codes = (made.changes ?? []).map((each) => ("code" in each ? each.code : "made"));
+      assert.deepEqual(codes, ["made", "IS_A_FOLDER", "FILE_NOT_FOUND", "made"]);
+      // The answer was lost: the same call says the same, and nothing is written.
+      const files = await world.admin.table("files");
+      const again = await client.mutation(system.saveToolCalls, save(old + 1));
+      assert.deepEqual(
+        (again.changes ?? []).map((each) => ("code" in each ? each.code : "made")),
+        codes,
+      );
+      assert.deepEqual(await world.admin.table("files"), files);
+      const { seq = 0, turns } = await begin(messageId, 2);
+      assert.equal(turns?.length, 1);
+      const stale = { ...save(old + 2), changes: [{ ...save(0).changes[0], path: "stale" }] };
+      const refused = await client.mutation(system.saveToolCalls, stale as ReturnType<typeof save>);
+      assert.deepEqual(refused, { status: "processing", applied: false, superseded: true });
+      // Of a project that is gone, not even the record is made.
+      const lost = { ...save(seq + 1), changes: [{ ...save(0).changes[0], projectId: "none" }] };
+      const failed = client.mutation(system.saveToolCalls, lost as ReturnType<typeof save>);
+      assert.equal(await errorCode(failed), "PROJECT_NOT_FOUND");
+      assert.deepEqual(await world.admin.table("files"), files);
+    },
+  );
+
   await t.test("finished turns stay for the next attempt, and nothing of half a one", async () => {
     const messageId = await world.processing();
     const { seq = 0 } = await begin(messageId, 1);
@@ -197,6 +239,7 @@ test("the check of leases", async (t) => {
     modules: {
       "./app/convex/_generated/api.js": () => import("../../app/convex/_generated/api.js"),
       "./app/convex/leases.ts": () => import("../../app/convex/leases.ts"),
+      "./app/convex/reports.ts": () => import("../../app/convex/reports.ts"),
       "./app/convex/system.ts": () => import("../../app/convex/system.ts"),
     },
   });
@@ -228,6 +271,17 @@ test("the check of leases", async (t) => {
     assert.equal(await pending(), before + 1, "it lives, and is looked at again");
   });
 
+  const expire = async (messageId: Id<"messages">) => {
+    await backend.run(async (ctx) => {
+      const journal = journalOf((await ctx.db.get(messageId))?.toolCalls);
+      assert.ok(journal && journal.lease > Date.now() + LEASE_MS / 2);
+      const expired = { ...journal, lease: Date.now() - 1 };
+      await ctx.db.patch(messageId, {
+        toolCalls: [{ id: JOURNAL_ID, name: "polaris.run", args: expired }],
+      });
+    });
+  };
+
   await t.test("an expired lease fails the message and keeps its text", async () => {
     const messageId = await processing();
     const begun = await backend.mutation(system.beginMessage, {
@@ -239,19 +293,59 @@ test("the check of leases", async (t) => {
     const seq = (begun.seq ?? 0) + 1;
     const half = { ...key, messageId, offset: 0, text: "half", seq };
     await backend.mutation(system.appendMessageContent, half);
-    await backend.run(async (ctx) => {
-      const message = await ctx.db.get(messageId);
-      const journal = journalOf(message?.toolCalls);
-      assert.ok(journal && journal.lease > Date.now() + LEASE_MS / 2);
-      const expired = { ...journal, lease: Date.now() - 1 };
-      await ctx.db.patch(messageId, {
-        toolCalls: [{ id: JOURNAL_ID, name: "polaris.run", args: expired }],
-      });
-    });
+    await expire(messageId);
     await backend.mutation(internal.leases.check, { messageId });
     const message = await backend.query(system.getMessageById, { ...key, messageId });
     assert.deepEqual([message?.status, message?.content], ["failed", "half"]);
     assert.equal(message?.toolCalls?.[0]?.args.error.code, "RUN_LOST");
+  });
+
+  await t.test("a run that the check finds dead is reported once, without its text", async () => {
+    const sentry = await startSentry();
+    process.env.SENTRY_DSN = sentry.dsn;
+    try {
+      const messageId = await processing();
+      const begin = { ...key, messageId, attempt: 1, runId: "run_1", resume: true };
+      const { seq = 0 } = await backend.mutation(system.beginMessage, begin);
+      const half = { ...key, messageId, offset: 0, text: "private", seq: seq + 1 };
+      await backend.mutation(system.appendMessageContent, half);
+      await expire(messageId);
+      for (let n = 0; n < 2; n++) await backend.mutation(internal.leases.check, { messageId });
+      type Event = { tags: object; extra: object; exception: { values: { type: string }[] } };
+      let events: Event[] = [];
+      while (events.length === 0) {
+        // The scheduler begins an action with a timer of its own.
+        await new Promise((settle) => setImmediate(settle));
+        const answer = await fetch(`${sentry.url}/admin/events`);
+        ({ events } = (await answer.json()) as { events: Event[] });
+      }
+      await backend.finishInProgressScheduledFunctions();
+      const taskId = "process-message";
+      assert.deepEqual(
+        events.map(({ tags, extra }) => [tags, extra]),
+        [
+          [
+            { taskId, runId: "run_1", code: "RUN_LOST" },
+            { taskId, runId: "run_1", messageId, runStatus: "its lease expired" },
+          ],
+        ],
+      );
+      assert.equal(events[0]?.exception.values[0]?.type, "DeadRun");
+      assert.ok(!(await (await fetch(`${sentry.url}/admin/raw`)).text()).includes("private"));
+    } finally {
+      delete process.env.SENTRY_DSN;
+      await sentry.close();
+    }
+  });
+
+  await t.test("a DSN that is none is told, and nothing is sent", () => {
+    const send = (dsn: string) => sentryRequest(dsn, dead, new Date(0), "e");
+    const dead = { taskId: "t", runStatus: "gone" };
+    for (const dsn of ["", "key", "https://host/1", "ftp://key@host/1", "https://key@host"]) {
+      assert.equal(send(dsn), null, dsn);
+    }
+    const url = "https://host:8/a/api/1/envelope/?sentry_version=7&sentry_key=key";
+    assert.equal(send("https://key:old@host:8/a/1")?.url, url);
   });
 
   await t.test("a message that still waits for its run is left alone", async () => {

@@ -203,8 +203,7 @@ class Progress {
   }
 
   #publish(): void {
-    const { input, output } = this.#usage;
     metadata.set("files", this.#files.size);
-    metadata.set("tokens", { input, output });
+    metadata.set("usage", { ...this.#usage });
   }
 }

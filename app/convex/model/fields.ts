@@ -62,6 +62,34 @@ export const finishedTurn = v.object({ step: v.number(), data: v.any() });
 /** The run behind an effect on the project: its message, and the number its attempt began with. */
 export const runGuard = v.object({ messageId: v.string(), seq: v.number() });
 
+/**
+ * What the project's log says of a change. With the change it is its receipt: what the log has told
+ * already has been done, and is not done again.
+ */
+export const changeLine = v.object({
+  message: v.string(),
+  preview: v.optional(v.string()),
+  /** Epoch milliseconds. */
+  createdAt: v.number(),
+});
+
+/** What a call of a run's turn changes; without a content the path is deleted. */
+export const turnChange = v.object({
+  projectId: v.string(),
+  path: v.string(),
+  content: v.optional(v.string()),
+  line: changeLine,
+});
+
+/** The project's `updatedAt` before and after a change. */
+export const fileChange = v.object({ before: v.number(), updatedAt: v.number() });
+
+/** What came of a change that was made beside others. */
+export const changeOutcome = v.union(
+  fileChange,
+  v.object({ code: v.string(), message: v.string() }),
+);
+
 /** One change of several that are made together; without a content the path is deleted. */
 export const stagedChange = v.object({
   path: v.string(),

@@ -4,11 +4,11 @@ import { getDocumentSize, type Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded, codeOf } from "./errors";
-import type { stagedChange } from "./fields";
+import type { changeLine, changeOutcome, stagedChange, turnChange } from "./fields";
 import { requireProject } from "./lookup";
 import type { Guard } from "./messages";
 import { splitFilePath, splitPath } from "./paths";
-import { appendGenerationEvent, nextUpdate } from "./projects";
+import { appendGenerationEvent, findGenerationEvent, nextUpdate } from "./projects";
 import { jobBegan, requireNotSavedSince } from "./saves";
 
 type FileRow = Doc<"files">;
@@ -70,20 +70,55 @@ export async function touch(ctx: MutationCtx, project: Doc<"projects">): Promise
   return { before: project.updatedAt, updatedAt };
 }
 
+/** Who changes a file, and what the log says of it. */
+interface Told {
+  guard?: Guard | undefined;
+  /** With it, the same change again changes nothing. */
+  line?: Infer<typeof changeLine> | undefined;
+}
+
+/** Whether the log has told of this change, and so it has been made. */
+async function isMade(
+  ctx: QueryCtx,
+  projectId: Id<"projects">,
+  path: string,
+  line: Told["line"],
+): Promise<boolean> {
+  if (line === undefined) return false;
+  const { message, createdAt } = line;
+  const found = await findGenerationEvent(ctx, { projectId, type: "file", message, createdAt });
+  // Two workers' clocks may tell one time: another text is another change.
+  return found !== undefined && found.filePath === path && found.preview === line.preview;
+}
+
+export async function tellChange(
+  ctx: MutationCtx,
+  projectId: Id<"projects">,
+  filePath: string,
+  line: Told["line"],
+): Promise<void> {
+  if (line === undefined) return;
+  await appendGenerationEvent(ctx, { projectId, type: "file", filePath, ...line });
+}
+
+function unchanged({ updatedAt }: Doc<"projects">): Change {
+  return { before: updatedAt, updatedAt };
+}
+
+/** Every check comes before the first write: a refusal leaves nothing half done. */
 export async function writeFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string; content: string; guard?: Guard | undefined },
+  args: { projectId: string; path: string; content: string } & Told,
 ): Promise<Change> {
   const { folders, name } = splitFilePath(args.path);
   const project = await requireProject(ctx, args.projectId);
+  const path = [...folders, name].join("/");
+  if (await isMade(ctx, project._id, path, args.line)) return unchanged(project);
   const { parentId, missing } = await findFolder(ctx, project._id, folders);
   const level = missing.length > 0 ? [] : await children(ctx, project._id, parentId);
   const target = pick(level, name, "file");
-  if (target?.type === "folder") {
-    throw coded("IS_A_FOLDER", `${[...folders, name].join("/")} is a folder`);
-  }
+  if (target?.type === "folder") throw coded("IS_A_FOLDER", `${path} is a folder`);
   if (target !== undefined) {
-    const path = [...folders, name].join("/");
     requireNotSavedSince(target, path, await jobBegan(ctx, project._id, args.guard));
   }
   requireFits({ projectId: project._id, name, content: args.content });
@@ -104,6 +139,7 @@ export async function writeFile(
       updatedAt: now,
     });
   }
+  await tellChange(ctx, project._id, path, args.line);
   return change;
 }
 
@@ -160,16 +196,48 @@ export function requireFits(file: { projectId: string; name: string; content: st
   }
 }
 
+/** As `writeFile`. */
 export async function deleteFile(
   ctx: MutationCtx,
-  args: { projectId: string; path: string; guard?: Guard | undefined },
+  args: { projectId: string; path: string } & Told,
 ): Promise<Change> {
   const names = splitPath(args.path);
   const project = await requireProject(ctx, args.projectId);
+  const path = names.join("/");
+  if (await isMade(ctx, project._id, path, args.line)) return unchanged(project);
   const row = await resolve(ctx, project._id, names, "file");
   if (row === null || row === "root") throw coded("FILE_NOT_FOUND", "File not found");
-  await deleteTree(ctx, row, names.join("/"), await jobBegan(ctx, project._id, args.guard));
-  return await touch(ctx, project);
+  await deleteTree(ctx, row, path, await jobBegan(ctx, project._id, args.guard));
+  const change = await touch(ctx, project);
+  await tellChange(ctx, project._id, path, args.line);
+  return change;
+}
+
+/**
+ * The changes of a run's turn, in their order. What the project does not allow is told and undoes none
+ * of the others; that the project is gone, or any other error, ends them all.
+ */
+export async function applyTurnChanges(
+  ctx: MutationCtx,
+  changes: Infer<typeof turnChange>[],
+  guard: Guard,
+): Promise<Infer<typeof changeOutcome>[]> {
+  const outcomes: Infer<typeof changeOutcome>[] = [];
+  for (const { content, ...change } of changes) {
+    const made =
+      content === undefined
+        ? deleteFile(ctx, { ...change, guard })
+        : writeFile(ctx, { ...change, content, guard });
+    outcomes.push(await made.catch(refusal));
+  }
+  return outcomes;
+}
+
+function refusal(error: unknown): { code: string; message: string } {
+  const code = codeOf(error);
+  if (code === undefined || code === "PROJECT_NOT_FOUND") throw error;
+  const { message } = (error as { data: { message: string } }).data;
+  return { code, message };
 }
 
 /**
@@ -207,13 +275,27 @@ export async function deleteTree(
   path: string,
   began: number,
 ): Promise<void> {
-  requireNotSavedSince(row, path, began);
-  // The row goes first: a damaged tree with a cycle then still comes to an end.
-  await ctx.db.delete(row._id);
-  if (row.storageId !== undefined) await ctx.storage.delete(row.storageId);
-  for (const child of await children(ctx, row.projectId, row._id)) {
-    await deleteTree(ctx, child, `${path}/${child.name}`, began);
+  const tree = await treeOf(ctx, row, path);
+  for (const [found, at] of tree) requireNotSavedSince(found, at, began);
+  for (const [found] of tree) {
+    await ctx.db.delete(found._id);
+    if (found.storageId !== undefined) await ctx.storage.delete(found.storageId);
   }
+}
+
+/** A row and all below it, with their paths, each once: a damaged tree may have a cycle. */
+async function treeOf(ctx: QueryCtx, row: FileRow, path: string): Promise<[FileRow, string][]> {
+  const tree: [FileRow, string][] = [[row, path]];
+  const known = new Set([row._id]);
+  // Grows while it is walked.
+  for (const [found, at] of tree) {
+    for (const child of await children(ctx, row.projectId, found._id)) {
+      if (known.has(child._id)) continue;
+      known.add(child._id);
+      tree.push([child, `${at}/${child.name}`]);
+    }
+  }
+  return tree;
 }
 
 export async function listFiles(ctx: QueryCtx, args: { projectId: string; path: string }) {

@@ -7,7 +7,15 @@ import { internal } from "../_generated/api";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
 import { coded } from "./errors";
-import type { finalStatus, messageStatus, runGuard, storedToolCall } from "./fields";
+import type {
+  changeOutcome,
+  finalStatus,
+  messageStatus,
+  runGuard,
+  storedToolCall,
+  turnChange,
+} from "./fields";
+import { applyTurnChanges } from "./files";
 import { markAnswering, touchConversation } from "./history";
 import {
   begun,
@@ -353,7 +361,8 @@ export async function setTriggerRunId(
 
 /**
  * Adds calls or completes known ones (same id); the order of first sight stays. The text before the
- * calls and the turn that made them may come along, so that a step boundary is one write.
+ * calls, the turn that made them and what they change of the project may come along, so that a step
+ * boundary is one write: a change is made only together with the record of its turn.
  */
 export async function saveToolCalls(
   ctx: MutationCtx,
@@ -362,13 +371,17 @@ export async function saveToolCalls(
     toolCalls: ToolCall[];
     content?: string | undefined;
     turn?: Turn | undefined;
+    changes?: Infer<typeof turnChange>[] | undefined;
   } & Sequenced,
-): Promise<WriteResult> {
-  return await writeWhileProcessing(ctx, args, (message) => ({
+): Promise<WriteResult & { changes?: Infer<typeof changeOutcome>[] }> {
+  const result = await writeWhileProcessing(ctx, args, (message) => ({
     toolCalls: mergeToolCalls(visibleCalls(message.toolCalls), args.toolCalls),
     ...(args.content === undefined ? {} : { content: args.content }),
     ...(args.turn === undefined ? {} : { turn: args.turn }),
   }));
+  if (!result.applied || args.changes === undefined) return result;
+  const guard = { messageId: args.messageId, seq: args.seq ?? 0 };
+  return { ...result, changes: await applyTurnChanges(ctx, args.changes, guard) };
 }
 
 export function mergeToolCalls(stored: ToolCall[], given: ToolCall[]): ToolCall[] {

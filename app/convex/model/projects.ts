@@ -42,6 +42,22 @@ export async function processingMessages(ctx: QueryCtx, projectId: string) {
     .collect();
 }
 
+type EventKey = Pick<Doc<"generationEvents">, "projectId" | "type" | "message" | "createdAt">;
+
+/** The line of the log that says this at this time. */
+export async function findGenerationEvent(
+  ctx: QueryCtx,
+  { projectId, type, message, createdAt }: EventKey,
+): Promise<Doc<"generationEvents"> | undefined> {
+  const sameTime = await ctx.db
+    .query("generationEvents")
+    .withIndex("by_project_created_at", (q) =>
+      q.eq("projectId", projectId).eq("createdAt", createdAt),
+    )
+    .collect();
+  return sameTime.find((event) => event.type === type && event.message === message);
+}
+
 /** With `createdAt` given, the same event again is the same row: a retry adds nothing. */
 export async function appendGenerationEvent(
   ctx: MutationCtx,
@@ -50,21 +66,16 @@ export async function appendGenerationEvent(
     createdAt?: number | undefined;
   },
 ): Promise<void> {
-  const project = await requireProject(ctx, args.projectId);
-  const { createdAt } = args;
+  const { _id: projectId } = await requireProject(ctx, args.projectId);
+  const { type, message, createdAt } = args;
   if (createdAt !== undefined) {
-    const sameTime = await ctx.db
-      .query("generationEvents")
-      .withIndex("by_project_created_at", (q) =>
-        q.eq("projectId", project._id).eq("createdAt", createdAt),
-      )
-      .collect();
-    if (sameTime.some((e) => e.type === args.type && e.message === args.message)) return;
+    const key = { projectId, type, message, createdAt };
+    if ((await findGenerationEvent(ctx, key)) !== undefined) return;
   }
   await ctx.db.insert("generationEvents", {
-    projectId: project._id,
-    type: args.type,
-    message: args.message,
+    projectId,
+    type,
+    message,
     ...(args.filePath === undefined ? {} : { filePath: args.filePath }),
     ...(args.preview === undefined ? {} : { preview: args.preview }),
     createdAt: createdAt ?? Date.now(),

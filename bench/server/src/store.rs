@@ -67,7 +67,9 @@ impl Store {
                 if let Some(text) = args["content"].as_str() {
                     text.clone_into(&mut account.text);
                 }
-                json!({ "status": status, "applied": true })
+                let changes = args["changes"].as_array().map_or(0, Vec::len);
+                let made = json!({ "before": 1, "updatedAt": 1 });
+                json!({ "status": status, "applied": true, "changes": vec![made; changes] })
             }
             name if name.contains("Message") || name.contains("ToolCall") || name == "renewLease" => {
                 json!({ "status": status, "applied": true })

@@ -10,9 +10,9 @@ use std::sync::{Arc, OnceLock};
 use polaris_core::config::Env;
 use polaris_core::tool::command::ExecuteCommand;
 use polaris_core::tool::{Tool, ToolError};
-use polaris_core::workspace::ProjectFiles as _;
 use polaris_core::workspace::memory::MemoryFiles;
 use polaris_core::workspace::snapshot::Snapshot;
+use polaris_core::workspace::{ChangeLine, ProjectFiles as _};
 use serde_json::json;
 
 /// cargo builds the programs of other packages only when it is told to.
@@ -139,7 +139,7 @@ async fn git_shows_what_the_run_changed_since_the_stored_project() {
     let log = lab.ok("git log --format=%s").await;
     assert!(log.starts_with("The project as it was stored\n\n[This repository is new"), "{log}");
     assert_eq!(lab.ok("git status --short").await, "Command completed successfully (no output)", "said once");
-    lab.files.write("sum.js", "exports.sum = (a, b) => b + a;\n").await.unwrap();
+    lab.files.write("sum.js", "exports.sum = (a, b) => b + a;\n", &ChangeLine::default()).await.unwrap();
     assert_eq!(lab.ok("git status --short").await, "M sum.js");
     assert!(lab.ok("git diff").await.contains("+exports.sum = (a, b) => b + a;"));
     lab.ok("git add -A && git commit -m 'Turn them round'").await;
@@ -278,7 +278,10 @@ async fn installed_tools_work() {
     }
     assert_eq!(lab.ok("npx tsc --noEmit").await, "Command completed successfully (no output)");
     assert_eq!(lab.ok("tsc --noEmit").await, "Command completed successfully (no output)");
-    lab.files.write("src/wrong.ts", "export const wrong: number = 'text';\n").await.unwrap();
+    lab.files
+        .write("src/wrong.ts", "export const wrong: number = 'text';\n", &ChangeLine::default())
+        .await
+        .unwrap();
     assert!(lab.err("npx tsc --noEmit").await.contains("src/wrong.ts(1,14): error TS2322"));
     let text = lab.ok("prettier --write ugly.js").await;
     assert!(text.ends_with("Files changed: A 0, M 1, D 0"), "{text}");

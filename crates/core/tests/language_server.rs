@@ -14,9 +14,9 @@ use polaris_core::config::Env;
 use polaris_core::tool::ToolError;
 use polaris_core::tool::command::ExecuteCommand;
 use polaris_core::tool::registry::Registry;
-use polaris_core::workspace::ProjectFiles as _;
 use polaris_core::workspace::memory::MemoryFiles;
 use polaris_core::workspace::snapshot::Snapshot;
+use polaris_core::workspace::{ChangeLine, ProjectFiles as _};
 use serde_json::{Value, json};
 
 /// The server, if it is installed.
@@ -100,7 +100,7 @@ impl Lab {
     }
 
     async fn write(&self, path: &str, text: &str) {
-        self.snapshot.write(path, text).await.unwrap();
+        self.snapshot.write(path, text, &ChangeLine::default()).await.unwrap();
     }
 }
 
@@ -207,7 +207,7 @@ async fn every_change_is_seen_at_once() {
     assert!(lab.diagnostics("a.ts").await.contains("TS2322: Type 'number'"));
     lab.write("b.ts", "export const b = 'x';\n").await;
     assert_eq!(lab.diagnostics("a.ts").await, "No diagnostics found for a.ts.");
-    lab.snapshot.delete("b.ts").await.unwrap();
+    lab.snapshot.delete("b.ts", &ChangeLine::default()).await.unwrap();
     assert!(lab.diagnostics("a.ts").await.contains("TS2307"));
     lab.write("b/index.tsx", "export const b = 'x';\n").await;
     assert_eq!(lab.diagnostics("a.ts").await, "No diagnostics found for a.ts.");

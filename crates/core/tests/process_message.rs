@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use polaris_core::cancel::CancelReason;
-use polaris_core::error::ErrorCode;
+use polaris_core::error::{CoreError, ErrorCode};
 use polaris_core::event::{Event, MessageStatus, WriteKind};
 use polaris_core::job::Run;
 use polaris_core::job::process_message::{FAILURE_TEXT, SYSTEM_PROMPT};
@@ -42,6 +42,21 @@ async fn a_message_is_answered_and_stored_exactly() {
         assert_eq!(s.run_id, "run_1");
     });
     assert_eq!(events.last(), Some(&Event::Status { status: MessageStatus::Completed }));
+    let chat = events.iter().find_map(|event| match event {
+        Event::Span { name, attributes, .. } if name.starts_with("chat ") => Some(attributes.clone()),
+        _ => None,
+    });
+    let chat = chat.unwrap();
+    for (name, value) in [
+        ("gen_ai.operation.name", json!("chat")),
+        ("gen_ai.provider.name", json!("127.0.0.1")),
+        ("gen_ai.usage.input_tokens", json!(10)),
+        ("gen_ai.usage.output_tokens", json!(5)),
+        ("gen_ai.usage.cache_read.input_tokens", json!(0)),
+        ("gen_ai.usage.reasoning.output_tokens", json!(0)),
+    ] {
+        assert_eq!(chat[name], value, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -606,15 +621,74 @@ async fn a_wrong_key_or_url_says_what_to_do() {
     let error = start(&store.server.url, "wrong").result().await.unwrap_err();
     assert_eq!(error.code, ErrorCode::StoreKeyRefused);
     assert!(error.code.hint().contains("POLARIS_CONVEX_INTERNAL_KEY"));
-    let not_convex = support::http::Server::start(|_| Reply::Full {
-        status: 404,
-        headers: String::new(),
-        body: b"<html>".to_vec(),
-    })
-    .await;
-    let error = start(&not_convex.url, "k").result().await.unwrap_err();
-    assert_eq!(error.code, ErrorCode::StoreNotConvex);
+    assert_one_line(&error);
+    for (status, body) in
+        [(404, "<html>"), (200, "<html>"), (200, ""), (200, r#"{"ok":true}"#), (301, ""), (401, "{}")]
+    {
+        let not_convex = support::http::Server::start(move |_| Reply::Full {
+            status,
+            headers: String::new(),
+            body: body.as_bytes().to_vec(),
+        })
+        .await;
+        let error = start(&not_convex.url, "k").result().await.unwrap_err();
+        assert_eq!(error.code, ErrorCode::StoreNotConvex, "{status} {body}: {error}");
+        assert!(error.message.contains("127.0.0.1") && error.code.hint().contains("CONVEX_URL"), "{error}");
+        assert_one_line(&error);
+    }
+    store.with(|s| assert_eq!((s.status.as_str(), s.content.as_str()), ("processing", "")));
     assert_eq!(model.server.requests(), 0);
+}
+
+fn assert_one_line(error: &CoreError) {
+    assert!(!error.message.contains('\n') && error.message.len() < 300, "{error}");
+}
+
+fn not_deployed(function: &str) -> Reply {
+    let why = format!(
+        "Could not find public function for 'system:{function}'. Did you forget to run `npx convex dev`?\n\nAvailable functions:\n* other:one"
+    );
+    Reply::json(200, json!({ "status": "error", "errorMessage": why }))
+}
+
+#[tokio::test]
+async fn a_function_that_is_not_deployed_is_named_before_the_model_is_asked() {
+    let refused = json!({ "status": "error", "errorMessage": "ArgumentValidationError: Object is missing the field `x`.\nObject: {}" });
+    for (function, reply) in [
+        ("beginMessage", not_deployed("beginMessage")),
+        ("beginMessage", Reply::json(200, refused)),
+        ("getMessageContext", not_deployed("getMessageContext")),
+    ] {
+        let model = Model::start(vec![]).await;
+        let store = Store::start("Hi").await;
+        store.with(|s| s.faults.push((function.to_owned(), reply)));
+        let error = start(&model, &store, json!({})).result().await.unwrap_err();
+        assert_eq!((error.code, error.retryable()), (ErrorCode::StoreFunctionMissing, false));
+        assert!(error.message.contains(function), "{error}");
+        assert!(error.code.hint().contains("npx convex deploy"));
+        assert_one_line(&error);
+        assert_eq!(model.server.requests(), 0);
+        store.with(|s| assert!(s.files.is_empty() && s.tool_calls.is_empty()));
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_is_missing_on_the_way_ends_the_message_and_leaves_no_effect_of_its_turn() {
+    let write = call(0, "w", "writeFile", r#"{"path":"a","content":"A"}"#);
+    let model = Model::start(vec![stream(text("One. ") + &write + &finish_event("tool_calls"))]).await;
+    let store = Store::start("Hi").await;
+    // Once with the change, once without.
+    store.with(|s| {
+        s.faults.extend((0..2).map(|_| ("saveToolCalls".to_owned(), not_deployed("saveToolCalls"))))
+    });
+    let error = finish(&start(&model, &store, json!({}))).await.1.unwrap_err();
+    assert_eq!(error.code, ErrorCode::StoreFunctionMissing);
+    assert!(error.message.contains("saveToolCalls"), "{error}");
+    assert_one_line(&error);
+    store.with(|s| {
+        assert_eq!((s.status.as_str(), s.content.as_str()), ("failed", "One. "));
+        assert!(s.files.is_empty() && s.made.is_empty());
+    });
 }
 
 #[tokio::test]

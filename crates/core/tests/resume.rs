@@ -46,7 +46,11 @@ async fn model() -> Model {
                     + &write(1, "w2", "c")
                     + &finish_event("tool_calls")
             }
-            2 => call(0, "d", "deleteFile", r#"{"path":"z"}"#) + &finish_event("tool_calls"),
+            2 => {
+                call(0, "d", "deleteFile", r#"{"path":"z"}"#)
+                    + &call(1, "n", "deleteFile", r#"{"path":"never"}"#)
+                    + &finish_event("tool_calls")
+            }
             _ => text("Three ") + &text("😀.") + &finish_event("stop"),
         }
     };
@@ -69,13 +73,9 @@ fn end(store: &Store) -> Value {
 
 /// The lines of the project's log; a line that comes again under its time is one.
 fn log(store: &Store) -> Vec<String> {
-    let calls = store.calls("appendGenerationEvent");
-    let mut lines: Vec<String> =
-        calls.iter().map(|c| format!("{} {}", c.args["message"], c.args["createdAt"])).collect();
+    let mut lines = store.with(|s| s.lines.clone());
     lines.sort();
-    lines.dedup();
-    let words = |line: String| line.rsplit_once(' ').map(|(words, _)| words.to_owned()).unwrap();
-    lines.into_iter().map(words).collect()
+    lines.into_iter().map(|(words, _)| words).collect()
 }
 
 #[tokio::test]
@@ -102,11 +102,9 @@ async fn a_kill_at_every_call_to_the_store_changes_nothing_of_the_end() {
             let at = format!("killed at call {n} of {calls}, took effect: {takes_effect}");
             finish(&start(&model, &store, 2)).await.1.unwrap();
             assert_eq!(end(&store), expected, "{at}");
-            for path in ["a", "b", "c"] {
-                let writes = store.calls("writeFileByPath").iter().filter(|c| c.args["path"] == path).count();
-                // A call that never arrived counts in the log too; an effect happens once.
-                assert!(writes <= 1 + usize::from(!takes_effect), "{at}: {path} was written {writes} times");
-            }
+            let mut made = store.with(|s| s.made.clone());
+            made.sort();
+            assert_eq!(made, ["deleted z", "wrote a", "wrote b", "wrote c"], "{at}");
             let repeated = model.server.requests() - turns;
             assert!(
                 repeated <= 1,
@@ -172,6 +170,29 @@ async fn an_older_deployment_gets_the_whole_text_and_a_clean_retry() {
     assert!(
         store.with(|s| s.log.iter().all(|c| c.args.get("seq").is_none() && c.args.get("turn").is_none()))
     );
+}
+
+#[tokio::test]
+async fn a_deployment_that_takes_no_lines_gets_each_change_and_its_line_on_its_own() {
+    let (calm_model, calm) = (model().await, store().await);
+    finish(&start(&calm_model, &calm, 1)).await.1.unwrap();
+    let (model, store) = (model().await, store().await);
+    store.with(|s| s.takes_no_lines = true);
+    finish(&start(&model, &store, 1)).await.1.unwrap();
+    assert_eq!(end(&store), end(&calm));
+    // What it does not take is tried once of each kind.
+    let refused = store.with(|s| s.log.iter().filter(|call| support::store::has_lines(&call.args)).count());
+    assert_eq!(refused, 2);
+}
+
+#[tokio::test]
+async fn what_the_calls_of_a_turn_change_goes_with_the_record_of_the_turn() {
+    let (model, store) = (model().await, store().await);
+    finish(&start(&model, &store, 1)).await.1.unwrap();
+    assert!(store.calls("writeFileByPath").is_empty() && store.calls("appendGenerationEvent").is_empty());
+    let with_turns = store.calls("saveToolCalls").into_iter().filter(|call| call.args.get("turn").is_some());
+    let changes = with_turns.map(|call| call.args["changes"].as_array().map_or(0, Vec::len));
+    assert_eq!(changes.collect::<Vec<_>>(), [1, 2, 2]);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use futures::future::{BoxFuture, ready};
 use polaris_core::workspace::snapshot::{Bounds, Content, Project, Snapshot};
 use polaris_core::workspace::watched::WatchedFiles;
 use polaris_core::workspace::{
-    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing, PageRequest,
-    ProjectFiles, Structure,
+    Applied, Change, ChangeLine, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing,
+    PageRequest, ProjectFiles, Structure,
 };
 
 /// A store that gives two rows a page and notes what it was asked.
@@ -77,6 +77,7 @@ impl ProjectFiles for Paged {
         &'a self,
         path: &'a str,
         content: &'a str,
+        _: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         ready(Ok(self.with(|s| {
             let change = s.put(path, Some(content));
@@ -84,7 +85,11 @@ impl ProjectFiles for Paged {
         })))
         .boxed()
     }
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
+    fn delete<'a>(
+        &'a self,
+        path: &'a str,
+        _: &'a ChangeLine,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         ready(Ok(self.with(|s| {
             s.rows.retain(|row| row.name != path && !row.name.starts_with(&format!("{path}/")));
             let change = s.touch();
@@ -121,9 +126,6 @@ impl ProjectFiles for Paged {
     }
     fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>> {
         unreachable!()
-    }
-    fn note<'a>(&'a self, _: &'a str, _: &'a str, _: Option<&'a str>, _: f64) -> BoxFuture<'a, ()> {
-        ready(()).boxed()
     }
 }
 
@@ -181,9 +183,9 @@ async fn a_write_of_the_run_is_in_the_next_view_and_is_not_fetched_again() {
         let before = snapshot.current().await.unwrap();
         // Behind other rules, too.
         let watched = WatchedFiles::new(Arc::clone(&snapshot) as _, false);
-        watched.write("new.ts", "n").await.unwrap();
-        watched.write("a.ts", "aa").await.unwrap();
-        watched.delete("src").await.unwrap();
+        watched.write("new.ts", "n", &ChangeLine::default()).await.unwrap();
+        watched.write("a.ts", "aa", &ChangeLine::default()).await.unwrap();
+        watched.delete("src", &ChangeLine::default()).await.unwrap();
         store.asked();
         let after = snapshot.current().await.unwrap();
         assert_eq!(texts(&after), owned(&[("a.ts", "aa"), ("b.ts", ""), ("new.ts", "n")]));
@@ -211,7 +213,7 @@ async fn what_others_change_is_seen_and_only_that_is_fetched() {
         s.touch();
     });
     // A change of the run in between must not hide them.
-    snapshot.write("h.ts", "h").await.unwrap();
+    snapshot.write("h.ts", "h", &ChangeLine::default()).await.unwrap();
     let after = snapshot.current().await.unwrap();
     let expected = [
         ("b.ts", "changed"),

@@ -14,9 +14,9 @@ use polaris_core::config::Env;
 use polaris_core::tool::ToolError;
 use polaris_core::tool::command::ExecuteCommand;
 use polaris_core::tool::registry::Registry;
-use polaris_core::workspace::ProjectFiles as _;
 use polaris_core::workspace::memory::MemoryFiles;
 use polaris_core::workspace::snapshot::Snapshot;
+use polaris_core::workspace::{ChangeLine, ProjectFiles as _};
 use serde_json::{Value, json};
 
 type Failure = Box<dyn std::error::Error>;
@@ -53,7 +53,11 @@ async fn answer(project: &Project, request: &Value) -> Result<Value, Failure> {
             json!({ "ms": ms(begin), "text": text })
         }
         "write" => {
-            project.snapshot.write(text("path"), text("content")).await.map_err(|e| format!("{e:?}"))?;
+            project
+                .snapshot
+                .write(text("path"), text("content"), &ChangeLine::default())
+                .await
+                .map_err(|e| format!("{e:?}"))?;
             json!({ "ms": ms(begin) })
         }
         // The whole index, from nothing.

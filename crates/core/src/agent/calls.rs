@@ -170,7 +170,7 @@ impl<'a> Calling<'a> {
                 call.name
             ))),
             (Some(tool), Some(args)) => {
-                if matches!(tool.access(args), Access::Write(_)) {
+                if matches!(tool.access(args), Access::Write(_)) && !tool.keeps_order() {
                     self.output.recorded().await;
                 }
                 let run = match attempt {

@@ -177,7 +177,7 @@ impl Agent<'_> {
         output: &dyn Output,
     ) -> Result<Answer> {
         let resume = resume.unwrap_or_default();
-        let mut asking = turn::Asking::new(self, output, resume.answer);
+        let mut asking = turn::Asking::new(self, output, &resume);
         let mut calling = calls::Calling::new(self, output, resume.ids);
         let mut continuations = 0;
         messages.extend(resume.messages);

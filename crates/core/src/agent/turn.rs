@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use super::{Agent, Answer, MAX_KEPT_REASONING_BYTES, Output, TurnRecord, ms_since, spans};
+use super::{Agent, Answer, MAX_KEPT_REASONING_BYTES, Output, Resume, TurnRecord, ms_since, spans};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, FinishReason};
 use crate::http;
@@ -48,17 +48,21 @@ pub(super) struct Asking<'a> {
     specs: Vec<ToolSpec>,
     model: &'a ModelClient,
     first_text: bool,
+    /// The calls of the next turn are noted from this time on, ms since 1970: no two have one.
+    free_at: f64,
     pub(super) answer: Answer,
 }
 
 impl<'a> Asking<'a> {
-    /// Goes on behind what `answer` has.
-    pub(super) fn new(agent: &'a Agent<'a>, output: &'a dyn Output, answer: Answer) -> Self {
+    /// Goes on behind what `resume` has.
+    pub(super) fn new(agent: &'a Agent<'a>, output: &'a dyn Output, resume: &Resume) -> Self {
+        let answer = resume.answer.clone();
+        let free_at = resume.at + resume.open.len() as f64;
         let model = match &agent.models.fallback {
             Some(fallback) if answer.used_fallback => fallback,
             _ => &agent.models.primary,
         };
-        Self { agent, output, specs: agent.tools.specs(), model, first_text: true, answer }
+        Self { agent, output, specs: agent.tools.specs(), model, first_text: true, free_at, answer }
     }
 
     /// Asks for turn `step` until it is whole, and adds it to the answer.
@@ -186,14 +190,16 @@ impl<'a> Asking<'a> {
     }
 
     /// What a later attempt needs to go on behind `turn`, which is part of the answer.
-    pub(super) fn turn_record(&self, step: u32, turn: &Turn) -> TurnRecord {
+    pub(super) fn turn_record(&mut self, step: u32, turn: &Turn) -> TurnRecord {
         let size = |reasoning: &Reasoning| {
             reasoning.text.len() + reasoning.blocks.iter().map(|block| block.to_string().len()).sum::<usize>()
         };
+        let at = epoch_ms(SystemTime::now()).floor().max(self.free_at);
+        self.free_at = at + turn.tool_calls.len() as f64;
         TurnRecord {
             step,
             end: self.answer.text.len(),
-            at: epoch_ms(SystemTime::now()).floor(),
+            at,
             calls: Vec::new(),
             reasoning: turn.reasoning.clone().filter(|r| size(r) <= MAX_KEPT_REASONING_BYTES),
             usage: self.answer.usage,

@@ -205,7 +205,8 @@ async fn answer(
     writer: &StreamWriter,
 ) -> Result<crate::agent::Answer> {
     let options = &context.options;
-    let snapshot = Arc::new(Snapshot::new(Arc::new(ConvexFiles::new(store.files(project_id)))));
+    let files = ConvexFiles::through(writer.outbox(), store.files(project_id));
+    let snapshot = Arc::new(Snapshot::new(Arc::new(files)));
     let command = context.command(&snapshot);
     let offered = Registry::for_code(
         &snapshot,

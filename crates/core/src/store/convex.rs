@@ -234,7 +234,7 @@ impl Convex {
 
 /// The error that a function reported. Production hides the text of everything but `ConvexError`,
 /// so the code decides; the text only tells a missing function.
-fn function_error(path: &str, message: &str, data: Option<Value>) -> CoreError {
+pub(super) fn function_error(path: &str, message: &str, data: Option<Value>) -> CoreError {
     let field = |key: &str| data.as_ref().and_then(|d| d.get(key)).and_then(Value::as_str).map(str::to_owned);
     let text = field("message").unwrap_or_else(|| first_line(message));
     let code = match field("code").as_deref() {

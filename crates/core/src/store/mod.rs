@@ -3,6 +3,7 @@
 //! Knows nothing of jobs.
 
 pub mod convex;
+pub mod files;
 pub mod fit;
 pub mod functions;
 pub mod pace;

@@ -4,16 +4,19 @@
 //! The writer must never lose the final text and never write after the message's status is final.
 //! Where the deployment can, only what is new of the text is sent.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::fit;
-use super::functions::{FailureNote, FinishedTurn, MessageStore, StoredCall, Written};
+use super::functions::{
+    Change, ChangeOutcome, FailureNote, FinishedTurn, MessageStore, StoredCall, TurnChange, Written,
+};
 use super::pace::{Next, Pace};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::{Event, Events, MessageStatus, WriteKind};
@@ -24,6 +27,28 @@ const FINAL_BUDGET: Duration = Duration::from_secs(90);
 /// How often a run without anything to write says that it is alive: a fifth of the lease that the
 /// deployment gives.
 const RENEW_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a change of the project is tried before its call fails: as long as the final write.
+pub const CHANGE_BUDGET: Duration = FINAL_BUDGET;
+/// Bytes of changes in one write: a mutation takes 16 MiB of arguments
+/// (docs.convex.dev/production/state/limits), and JSON may need more than one byte for a character.
+const CHANGES_BYTES: usize = 4 << 20;
+
+/// A change that a call waits for. `None` is answered if it must go on its own.
+#[derive(Debug)]
+struct Waiting {
+    change: TurnChange,
+    answer: oneshot::Sender<Option<Result<Change>>>,
+    /// When it was tried in vain first.
+    failing: Option<Instant>,
+}
+
+impl Waiting {
+    /// Whoever asked may be gone by now.
+    fn answer(self, result: Option<Result<Change>>) {
+        drop(self.answer.send(result));
+    }
+}
 
 /// What must be written.
 #[derive(Debug, Default)]
@@ -37,6 +62,9 @@ struct Pending {
     /// Indexes into `calls` of those not yet written in their present form.
     calls_dirty: Vec<usize>,
     turns: Vec<FinishedTurn>,
+    changes: VecDeque<Waiting>,
+    /// Changes must go on their own: the deployment does not take them with the record of their turn.
+    apart: bool,
     /// Bytes of all turns, written or not.
     turn_bytes: usize,
     /// How many turns and results have been recorded.
@@ -48,6 +76,23 @@ struct Pending {
 impl Pending {
     fn call_bytes(&self) -> usize {
         self.calls.iter().map(call_bytes).sum()
+    }
+
+    /// The changes of the next write, once all turns are on their way: a change never goes before the
+    /// record of its turn.
+    fn take_changes(&mut self) -> Vec<Waiting> {
+        // A call that was stopped meanwhile changes nothing any more.
+        self.changes.retain(|waiting| !waiting.answer.is_closed());
+        if !self.turns.is_empty() {
+            return Vec::new();
+        }
+        let mut bytes = 0;
+        let fit = self.changes.iter().take_while(|waiting| {
+            bytes += waiting.change.bytes();
+            bytes <= CHANGES_BYTES
+        });
+        let count = fit.count().max(1).min(self.changes.len());
+        self.changes.drain(..count).collect()
     }
 
     /// Up to where the text is stored, if there is no room for all of it.
@@ -65,6 +110,52 @@ enum Outcome {
     Superseded(MessageStatus),
     /// The store refused in a way that does not pass, or a newer attempt has taken over.
     Failed(CoreError),
+}
+
+/// Where the changes of a run's calls go: into the write that records their turn, so that neither is
+/// without the other, whatever dies.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+    recorded: watch::Receiver<u64>,
+}
+
+impl Outbox {
+    /// Makes a change with the next write; what the store says of it. `None`: it must go on its own,
+    /// and the turn that it belongs to is recorded. If the store takes no more, the run is ending and
+    /// this never completes. Dropped before it was sent, it is not made.
+    pub async fn change(&self, change: TurnChange) -> Option<Result<Change>> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut pending = self.shared.lock();
+            if pending.apart {
+                drop(answer.send(None));
+            } else {
+                pending.changes.push_back(Waiting { change, answer, failing: None });
+            }
+        }
+        self.shared.changed.notify_one();
+        match answered.await {
+            Ok(None) => {
+                recorded(&self.shared, &self.recorded).await;
+                None
+            }
+            Ok(result) => result,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Completes once all that is recorded by now is stored; never, if the store takes no more.
+fn recorded(shared: &Shared, recorded: &watch::Receiver<u64>) -> impl Future<Output = ()> + Send + 'static {
+    // What was said until now, whenever the caller begins to wait.
+    let boundary = shared.lock().boundaries;
+    let mut recorded = recorded.clone();
+    async move {
+        if recorded.wait_for(|acknowledged| *acknowledged >= boundary).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +198,8 @@ impl StreamWriter {
     ) -> Self {
         let resumed = !text.is_empty() || !calls.is_empty();
         let turn_bytes = turns.iter().map(|turn| turn.data.to_string().len()).sum();
-        let pending = Pending { text, text_dirty: resumed, calls, turn_bytes, ..Pending::default() };
+        let apart = !store.is_numbered();
+        let pending = Pending { text, text_dirty: resumed, calls, turn_bytes, apart, ..Pending::default() };
         let shared = Arc::new(Shared { pending: Mutex::new(pending), ..Shared::default() });
         let (acknowledged, recorded) = watch::channel(0);
         let driver = Driver {
@@ -192,14 +284,12 @@ impl StreamWriter {
     /// Completes once all calls and results recorded so far are stored. If the store takes no more, the run is
     /// ending and this never completes.
     pub fn recorded(&self) -> impl Future<Output = ()> + Send + 'static {
-        // What was said until now, whenever the caller begins to wait.
-        let boundary = self.shared.lock().boundaries;
-        let mut recorded = self.recorded.clone();
-        async move {
-            if recorded.wait_for(|acknowledged| *acknowledged >= boundary).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+        recorded(&self.shared, &self.recorded)
+    }
+
+    /// Where the changes of the run's calls go.
+    pub fn outbox(&self) -> Outbox {
+        Outbox { shared: Arc::clone(&self.shared), recorded: self.recorded.clone() }
     }
 
     /// Completes when writing ended without having been asked to: with the status that somebody
@@ -259,6 +349,7 @@ struct Job {
     cut: Option<usize>,
     calls: Vec<StoredCall>,
     turn: Option<FinishedTurn>,
+    changes: Vec<Waiting>,
     boundary: u64,
     kind: WriteKind,
     finish: Option<(MessageStatus, Option<FailureNote>)>,
@@ -301,7 +392,9 @@ impl Driver {
             let (dirty, boundary, finish) = {
                 let pending = self.shared.lock();
                 let finish = pending.finish.is_some();
-                let calls = !pending.calls_dirty.is_empty() || !pending.turns.is_empty();
+                let calls = !pending.calls_dirty.is_empty()
+                    || !pending.turns.is_empty()
+                    || !pending.changes.is_empty();
                 (pending.text_dirty || calls || finish, calls || finish, finish)
             };
             match self.pace.next(now, dirty, boundary) {
@@ -311,7 +404,7 @@ impl Driver {
                         () = tokio::time::sleep(RENEW_INTERVAL), if self.store.is_numbered() => {
                             // A renewal that fails is made up for by the next one.
                             if let Ok(written) = self.store.renew().await
-                                && let Some(outcome) = refused(written)
+                                && let Some(outcome) = refused(&written)
                             {
                                 return outcome;
                             }
@@ -328,29 +421,42 @@ impl Driver {
                 }
                 Next::Write => {}
             }
-            let job = self.take();
+            let mut job = self.take();
             self.pace.started(now, job.document_bytes);
             let written = self.send(&job).await;
             let ms = now.elapsed().as_secs_f64() * 1_000.0;
             match written {
-                Ok(written) => {
+                Ok(mut written) => {
                     self.pace.acknowledged(Instant::now());
                     // A repeated final write finds the status that the lost one set.
                     if job.finish.as_ref().is_some_and(|(status, _)| written.status == *status) {
                         self.events.push(Event::Write { kind: job.kind, bytes: job.text_bytes, ms });
                         return Outcome::Finished;
                     }
-                    if let Some(outcome) = refused(written) {
+                    if let Some(outcome) = refused(&written) {
                         return outcome;
                     }
                     if written.length.is_some() {
                         // The stored text is not what it was thought to be: all of it goes next.
                         self.stored = None;
-                        self.put_back(&job);
+                        self.put_back(&mut job);
                         continue;
                     }
                     self.events.push(Event::Write { kind: job.kind, bytes: job.text_bytes, ms });
                     self.acknowledge(&job);
+                    let mut outcomes = written.changes.take().unwrap_or_default().into_iter();
+                    for waiting in job.changes.drain(..) {
+                        waiting.answer(outcomes.next().map(ChangeOutcome::into_result));
+                    }
+                }
+                // The deployment does not take them, or one of them spoils the others: each on its own.
+                Err(error) if !job.changes.is_empty() && !error.retryable() => {
+                    self.pace.acknowledged(Instant::now());
+                    if error.code == ErrorCode::StoreFunctionMissing {
+                        self.shared.lock().apart = true;
+                    }
+                    job.changes.drain(..).for_each(|waiting| waiting.answer(None));
+                    self.put_back(&mut job);
                 }
                 Err(error)
                     if error.code == ErrorCode::StoreFunctionMissing
@@ -359,12 +465,19 @@ impl Driver {
                     // An older deployment: it takes the whole text.
                     self.pace.acknowledged(Instant::now());
                     self.can_append = false;
-                    self.put_back(&job);
+                    self.put_back(&mut job);
                 }
                 Err(error) if error.retryable() => {
                     self.pace.failed();
                     self.stored = None;
-                    self.put_back(&job);
+                    for mut waiting in std::mem::take(&mut job.changes) {
+                        if waiting.failing.get_or_insert(now).elapsed() > CHANGE_BUDGET {
+                            waiting.answer(Some(Err(error.clone())));
+                        } else {
+                            job.changes.push(waiting);
+                        }
+                    }
+                    self.put_back(&mut job);
                     if finish {
                         let (since, tries) = finishing.get_or_insert((now, 0));
                         *tries += 1;
@@ -419,7 +532,8 @@ impl Driver {
             dirty.iter().filter_map(|&index| pending.calls.get(index).cloned()).collect();
         // One turn a write; a second one waits for the next, which follows at once.
         let turn = (!pending.turns.is_empty()).then(|| pending.turns.remove(0));
-        let is_boundary = !calls.is_empty() || turn.is_some();
+        let changes = pending.take_changes();
+        let is_boundary = !calls.is_empty() || turn.is_some() || !changes.is_empty();
         let finish = if is_boundary { None } else { pending.finish.clone() };
         let kind = match (&finish, is_boundary) {
             (Some(_), _) => WriteKind::Final,
@@ -454,6 +568,7 @@ impl Driver {
             cut,
             calls,
             turn,
+            changes,
             boundary,
             kind,
             finish,
@@ -462,8 +577,11 @@ impl Driver {
     }
 
     /// The write was lost: what it held is to be written again, unless it is newer by now.
-    fn put_back(&self, job: &Job) {
+    fn put_back(&self, job: &mut Job) {
         let mut pending = self.shared.lock();
+        for waiting in job.changes.drain(..).rev() {
+            pending.changes.push_front(waiting);
+        }
         pending.text_dirty = true;
         pending.unchanged = 0;
         for call in &job.calls {
@@ -482,10 +600,14 @@ impl Driver {
         let status = job.finish.as_ref().map(|(status, _)| *status);
         let error = job.finish.as_ref().and_then(|(_, error)| error.as_ref());
         match (&job.text, job.kind) {
-            (JobText::Whole(text), WriteKind::Boundary) => {
-                self.store.save_calls(Some(text), &job.calls, job.turn.as_ref()).await
+            (text, WriteKind::Boundary) => {
+                let content = match text {
+                    JobText::Whole(text) => Some(text.as_str()),
+                    _ => None,
+                };
+                let changes: Vec<&TurnChange> = job.changes.iter().map(|waiting| &waiting.change).collect();
+                self.store.save_calls(content, &job.calls, job.turn.as_ref(), &changes).await
             }
-            (_, WriteKind::Boundary) => self.store.save_calls(None, &job.calls, job.turn.as_ref()).await,
             (JobText::Tail(from, text), _) => self.store.append(from.units, text, status).await,
             (JobText::Whole(text), _) => match status {
                 Some(status) => self.store.finish(text, status, error).await,
@@ -498,7 +620,7 @@ impl Driver {
 }
 
 /// What a refusal means for the writer; `None` if it was none.
-fn refused(written: Written) -> Option<Outcome> {
+fn refused(written: &Written) -> Option<Outcome> {
     if written.applied {
         return None;
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::tool::testing::Lab;
-use crate::workspace::ProjectFiles as _;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::snapshot::Snapshot;
+use crate::workspace::{ChangeLine, ProjectFiles as _};
 
 const PROJECT: [(&str, &str); 7] = [
     (
@@ -93,7 +93,7 @@ async fn a_file_that_was_just_edited_ranks_higher() {
     let files: BTreeMap<String, String> =
         [("a.ts", "needle"), ("b.ts", "needle")].map(|(p, t)| (p.to_owned(), t.to_owned())).into();
     let snapshot = Arc::new(Snapshot::new(Arc::new(MemoryFiles::new(files))));
-    snapshot.write("b.ts", "needle!").await.unwrap();
+    snapshot.write("b.ts", "needle!", &ChangeLine::default()).await.unwrap();
     let lab = Lab::over(snapshot);
     assert_eq!(
         ask(&lab, json!({ "query": "needle" })).await,

@@ -2,6 +2,7 @@
 //! texts are a contract with prompts and stored conversations; see `docs/tools.md`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -10,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::{Access, Tool, ToolError, cap, parse_args};
 use crate::model::ToolSpec;
+use crate::store::writer::CHANGE_BUDGET;
 use crate::workspace::path::{normalise, normalise_file};
-use crate::workspace::{Entry, EntryKind, FileError, Listing, ProjectFiles};
+use crate::workspace::{ChangeLine, Entry, EntryKind, FileError, Listing, ProjectFiles};
 
 /// Characters (UTF-16 units) of a written file that the project's log shows.
 const PREVIEW_UNITS: usize = 500;
@@ -121,12 +123,24 @@ impl Tool for Bound {
         }
     }
 
+    fn limit(&self, of_run: Duration) -> Duration {
+        match self.tool {
+            // The store says itself when it gives up; a call that was stopped before might be made all the same.
+            FileTool::Write | FileTool::Delete => of_run.max(CHANGE_BUDGET + Duration::from_secs(30)),
+            FileTool::Read | FileTool::List | FileTool::Structure => of_run,
+        }
+    }
+
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
     fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
         async move {
             match self.tool {
                 FileTool::Read => self.read(parse_args("readFile", args)?).await,
-                FileTool::Write => self.write(parse_args("writeFile", args)?, at).await,
-                FileTool::Delete => self.delete(parse_args("deleteFile", args)?, at).await,
+                FileTool::Write => self.write(parse_args("writeFile", args)?, at, false).await,
+                FileTool::Delete => self.delete(parse_args("deleteFile", args)?, at, false).await,
                 FileTool::List => self.list(parse_args("listFiles", args)?).await,
                 FileTool::Structure => {
                     parse_args::<NoArgs>("getProjectStructure", args)?;
@@ -139,32 +153,23 @@ impl Tool for Bound {
 
     fn recover<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
         async move {
-            // The earlier attempt may have died between the change and its line in the log.
             match self.tool {
-                FileTool::Write if self.is_done(args).await? => {
-                    self.wrote(&parse_args("writeFile", args)?, at).await
-                }
-                FileTool::Delete if self.is_done(args).await? => {
-                    self.deleted(&parse_args("deleteFile", args)?, at).await
-                }
-                _ => self.call(args, at).await,
+                FileTool::Write => self.write(parse_args("writeFile", args)?, at, true).await,
+                FileTool::Delete => self.delete(parse_args("deleteFile", args)?, at, true).await,
+                FileTool::Read | FileTool::List | FileTool::Structure => self.call(args, at).await,
             }
         }
         .boxed()
     }
 }
 
-/// What is asked for is what the project has already: the earlier attempt did it.
-impl Bound {
-    async fn is_done(&self, args: &Value) -> Result<bool, ToolError> {
-        let path = args.get("path").and_then(Value::as_str).and_then(|path| normalise_file(path).ok());
-        let Some(path) = path else { return Ok(false) };
-        let entry = self.files.read(&path).await.map_err(|e| failed("reading file", e))?;
-        Ok(match (self.tool, entry) {
-            (FileTool::Write, Some(Entry::File { content })) => args.get("content") == Some(&json!(content)),
-            (FileTool::Delete, None) => true,
-            _ => false,
-        })
+/// What the log says of a file with this new text, or of one that is deleted. `at`: the call's own time.
+pub(super) fn change_line(path: &str, content: Option<&str>, at: f64) -> ChangeLine {
+    ChangeLine {
+        message: format!("{} {path}", if content.is_some() { "Wrote" } else { "Deleted" }),
+        preview: content.map(|content| cap::preview(content, PREVIEW_UNITS)),
+        created_at: at,
+        again: false,
     }
 }
 
@@ -203,33 +208,27 @@ impl Bound {
         }
     }
 
-    async fn write(&self, args: WriteArgs, at: f64) -> Result<String, ToolError> {
+    async fn write(
+        &self,
+        WriteArgs { path, content }: WriteArgs,
+        at: f64,
+        again: bool,
+    ) -> Result<String, ToolError> {
         const DOING: &str = "writing file";
-        let normal = normalise_file(&args.path).map_err(|e| failed(DOING, e))?;
-        self.files.write(&normal, &args.content).await.map_err(|e| failed(DOING, e))?;
-        self.wrote(&args, at).await
-    }
-
-    async fn wrote(&self, WriteArgs { path, content }: &WriteArgs, at: f64) -> Result<String, ToolError> {
-        let normal = normalise_file(path).map_err(|e| failed("writing file", e))?;
-        let preview = cap::preview(content, PREVIEW_UNITS);
-        self.files.note(&format!("Wrote {normal}"), &normal, Some(&preview), at).await;
+        let normal = normalise_file(&path).map_err(|e| failed(DOING, e))?;
+        let line = ChangeLine { again, ..change_line(&normal, Some(&content), at) };
+        self.files.write(&normal, &content, &line).await.map_err(|e| failed(DOING, e))?;
         Ok(format!("Successfully wrote to {path}"))
     }
 
-    async fn delete(&self, args: PathArgs, at: f64) -> Result<String, ToolError> {
+    async fn delete(&self, PathArgs { path }: PathArgs, at: f64, again: bool) -> Result<String, ToolError> {
         const DOING: &str = "deleting file";
-        let normal = normalise(&args.path).map_err(|e| failed(DOING, e))?;
+        let normal = normalise(&path).map_err(|e| failed(DOING, e))?;
         if normal.is_empty() {
             return Err(ToolError::Text(format!("Error {DOING}: File not found")));
         }
-        self.files.delete(&normal).await.map_err(|e| failed(DOING, e))?;
-        self.deleted(&args, at).await
-    }
-
-    async fn deleted(&self, PathArgs { path }: &PathArgs, at: f64) -> Result<String, ToolError> {
-        let normal = normalise(path).map_err(|e| failed("deleting file", e))?;
-        self.files.note(&format!("Deleted {normal}"), &normal, None, at).await;
+        let line = ChangeLine { again, ..change_line(&normal, None, at) };
+        self.files.delete(&normal, &line).await.map_err(|e| failed(DOING, e))?;
         Ok(format!("Successfully deleted {path}"))
     }
 

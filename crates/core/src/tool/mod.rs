@@ -62,6 +62,11 @@ pub trait Tool: Send + Sync {
     fn limit(&self, of_run: Duration) -> Duration {
         of_run
     }
+    /// Whether what a call changes reaches the store with the record of its turn, or after it: other calls
+    /// that change something wait until their turn is recorded.
+    fn keeps_order(&self) -> bool {
+        false
+    }
     /// Runs a call. Dropping the future stops it. `at` (ms since 1970) is the call's own time: what
     /// it notes under that time is noted once, however often it is made up for.
     fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>>;

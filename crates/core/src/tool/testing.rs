@@ -11,9 +11,9 @@ use super::command::ExecuteCommand;
 use super::registry::Registry;
 use crate::code::server::LanguageServer;
 use crate::config::Env;
-use crate::workspace::ProjectFiles as _;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::snapshot::Snapshot;
+use crate::workspace::{ChangeLine, ProjectFiles as _};
 
 pub(super) struct Lab {
     pub tools: Registry,
@@ -42,6 +42,6 @@ impl Lab {
     }
 
     pub(super) async fn write(&self, path: &str, text: &str) {
-        self.snapshot.write(path, text).await.unwrap();
+        self.snapshot.write(path, text, &ChangeLine::default()).await.unwrap();
     }
 }

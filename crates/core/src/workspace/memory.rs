@@ -8,8 +8,8 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use super::{
-    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listed, Listing, Outcome,
-    PageRequest, ProjectFiles, Structure, Told,
+    Applied, Change, ChangeLine, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listed,
+    Listing, Outcome, PageRequest, ProjectFiles, Structure, Told,
 };
 use crate::telemetry::epoch_ms;
 
@@ -58,7 +58,7 @@ impl State {
     fn apply(&mut self, changes: &[FileChange]) -> Applied {
         let mut change = Change { before: self.updated_at, updated_at: self.updated_at };
         let mut outcomes = Vec::with_capacity(changes.len());
-        for FileChange { path, base, content } in changes {
+        for FileChange { path, base, content, .. } in changes {
             let found = self.files.get(path);
             let is_as_wanted = found.map(|file| &file.content) == content.as_ref();
             let told = |outcome, reason: Option<&str>| Told { outcome, reason: reason.map(str::to_owned) };
@@ -122,6 +122,7 @@ impl ProjectFiles for MemoryFiles {
         &'a self,
         path: &'a str,
         content: &'a str,
+        _line: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         let mut state = self.lock();
         let files = &state.files;
@@ -140,7 +141,11 @@ impl ProjectFiles for MemoryFiles {
         ready(result).boxed()
     }
 
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
+    fn delete<'a>(
+        &'a self,
+        path: &'a str,
+        _line: &'a ChangeLine,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         let mut state = self.lock();
         let before = state.files.len();
         if !path.is_empty() {
@@ -187,15 +192,5 @@ impl ProjectFiles for MemoryFiles {
         let mut files: Vec<String> = self.lock().files.keys().cloned().collect();
         files.sort_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
         ready(Ok(Structure { files, empty_folders: Vec::new() })).boxed()
-    }
-
-    fn note<'a>(
-        &'a self,
-        _message: &'a str,
-        _path: &'a str,
-        _preview: Option<&'a str>,
-        _at: f64,
-    ) -> BoxFuture<'a, ()> {
-        ready(()).boxed()
     }
 }

@@ -15,8 +15,8 @@ use futures::future::BoxFuture;
 
 use crate::error::CoreError;
 pub use crate::store::functions::{
-    Applied, Change, Entry, EntryKind, FileChange, FileRow, FilesPage, Listed, Listing, Outcome, PageRequest,
-    Structure, Told,
+    Applied, Change, ChangeLine, Entry, EntryKind, FileChange, FileRow, FilesPage, Listed, Listing, Outcome,
+    PageRequest, Structure, Told,
 };
 
 /// Why a file operation failed: something the model can correct, or an error that ends the run.
@@ -34,15 +34,22 @@ pub enum FileError {
 pub trait ProjectFiles: Send + Sync {
     /// What stands at `path`; `None` if nothing does.
     fn read<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Entry>, FileError>>;
-    /// Creates or replaces a text file; folders are made. `None`: the store does not tell the change.
+    /// Creates or replaces a text file; folders are made. `line` tells it in the project's log, where
+    /// there is one; the same change again under the same line is made once. `None`: the store does not
+    /// tell the change.
     fn write<'a>(
         &'a self,
         path: &'a str,
         content: &'a str,
+        line: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>>;
-    /// Deletes a file, or a folder with all that is in it. `None`: as of a write.
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>>;
-    /// Changes several files at once, each only if it still is as it was found.
+    /// Deletes a file, or a folder with all that is in it. The rest is as of a write.
+    fn delete<'a>(
+        &'a self,
+        path: &'a str,
+        line: &'a ChangeLine,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>>;
+    /// Changes several files at once, each only if it still is as it was found, and tells what is made.
     fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>>;
     /// One level of the folder `path`; `None` if nothing stands there.
     fn list<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Listing>, FileError>>;
@@ -50,13 +57,4 @@ pub trait ProjectFiles: Send + Sync {
     fn page<'a>(&'a self, request: &'a PageRequest) -> BoxFuture<'a, Result<FilesPage, FileError>>;
     /// All paths.
     fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>>;
-    /// Tells the project's log that a tool changed a file, at `at` (ms since 1970): the same words at
-    /// the same time are told once. Never fails.
-    fn note<'a>(
-        &'a self,
-        message: &'a str,
-        path: &'a str,
-        preview: Option<&'a str>,
-        at: f64,
-    ) -> BoxFuture<'a, ()>;
 }

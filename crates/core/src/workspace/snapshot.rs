@@ -13,8 +13,8 @@ use tokio::sync::Mutex;
 
 use super::tree::with_paths;
 use super::{
-    Applied, Change, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing, Outcome,
-    PageRequest, ProjectFiles, Structure,
+    Applied, Change, ChangeLine, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing,
+    Outcome, PageRequest, ProjectFiles, Structure,
 };
 
 /// A time that no file was changed after: with it, a page holds no texts. The largest integer that
@@ -382,9 +382,10 @@ impl ProjectFiles for Snapshot {
         &'a self,
         path: &'a str,
         content: &'a str,
+        line: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         async move {
-            let change = self.files.write(path, content).await?;
+            let change = self.files.write(path, content, line).await?;
             self.changed(change, |project, file, bounds| {
                 project.insert(path.into(), File { content: Content::Text(content.into()), ..file }, bounds);
             })
@@ -394,9 +395,13 @@ impl ProjectFiles for Snapshot {
         .boxed()
     }
 
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
+    fn delete<'a>(
+        &'a self,
+        path: &'a str,
+        line: &'a ChangeLine,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         async move {
-            let change = self.files.delete(path).await?;
+            let change = self.files.delete(path, line).await?;
             self.changed(change, |project, _, _| project.remove_tree(path)).await;
             Ok(change)
         }
@@ -437,15 +442,5 @@ impl ProjectFiles for Snapshot {
 
     fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>> {
         self.files.structure()
-    }
-
-    fn note<'a>(
-        &'a self,
-        message: &'a str,
-        path: &'a str,
-        preview: Option<&'a str>,
-        at: f64,
-    ) -> BoxFuture<'a, ()> {
-        self.files.note(message, path, preview, at)
     }
 }

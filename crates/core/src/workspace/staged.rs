@@ -9,8 +9,8 @@ use futures::future::{BoxFuture, ready};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{
-    Applied, Change, Entry, EntryKind, FileChange, FileError, FilesPage, Listed, Listing, PageRequest,
-    ProjectFiles, Structure,
+    Applied, Change, ChangeLine, Entry, EntryKind, FileChange, FileError, FilesPage, Listed, Listing,
+    PageRequest, ProjectFiles, Structure,
 };
 use crate::error::Result;
 use crate::store::functions::{FileStore, StagedChange};
@@ -124,6 +124,7 @@ impl ProjectFiles for StagedFiles {
         &'a self,
         path: &'a str,
         content: &'a str,
+        line: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         async move {
             if content.len() > MAX_FILE_BYTES {
@@ -145,13 +146,17 @@ impl ProjectFiles for StagedFiles {
             }
             staged.bytes = bytes;
             staged.at.insert(path.to_owned(), Some(content.to_owned()));
-            staged.changes.push(StagedChange::write(path, content));
+            staged.changes.push(StagedChange::new(path, Some(content), line));
             Ok(None)
         }
         .boxed()
     }
 
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
+    fn delete<'a>(
+        &'a self,
+        path: &'a str,
+        line: &'a ChangeLine,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         async move {
             let mut staged = self.staged.lock().await;
             let after = self.after(&staged).await?;
@@ -161,7 +166,7 @@ impl ProjectFiles for StagedFiles {
             }
             staged.at.retain(|changed, _| !is_below(changed, path));
             staged.at.insert(path.to_owned(), None);
-            staged.changes.push(StagedChange::delete(path));
+            staged.changes.push(StagedChange::new(path, None, line));
             Ok(None)
         }
         .boxed()
@@ -216,23 +221,6 @@ impl ProjectFiles for StagedFiles {
         async move {
             let staged = self.staged.lock().await;
             self.after(&staged).await
-        }
-        .boxed()
-    }
-
-    /// The line comes with the change that it tells of.
-    fn note<'a>(
-        &'a self,
-        message: &'a str,
-        path: &'a str,
-        preview: Option<&'a str>,
-        at: f64,
-    ) -> BoxFuture<'a, ()> {
-        async move {
-            let mut staged = self.staged.lock().await;
-            if let Some(change) = staged.changes.iter_mut().rev().find(|change| change.path == path) {
-                change.tell(message, preview, at);
-            }
         }
         .boxed()
     }

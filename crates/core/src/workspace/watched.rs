@@ -8,8 +8,8 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 
 use super::{
-    Applied, Change, Entry, FileChange, FileError, FilesPage, Listing, Outcome, PageRequest, ProjectFiles,
-    Structure,
+    Applied, Change, ChangeLine, Entry, FileChange, FileError, FilesPage, Listing, Outcome, PageRequest,
+    ProjectFiles, Structure,
 };
 
 /// The files behind it, watched.
@@ -46,24 +46,29 @@ impl ProjectFiles for WatchedFiles {
         &'a self,
         path: &'a str,
         content: &'a str,
+        line: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         if let Some(refusal) = self.refusal() {
             return ready(Err(refusal)).boxed();
         }
         async move {
-            let change = self.files.write(path, content).await?;
+            let change = self.files.write(path, content, line).await?;
             self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
             Ok(change)
         }
         .boxed()
     }
 
-    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
+    fn delete<'a>(
+        &'a self,
+        path: &'a str,
+        line: &'a ChangeLine,
+    ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
         if let Some(refusal) = self.refusal() {
             return ready(Err(refusal)).boxed();
         }
         async move {
-            let change = self.files.delete(path).await?;
+            let change = self.files.delete(path, line).await?;
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
             written.retain(|known| known != path && !known.starts_with(&format!("{path}/")));
             Ok(change)
@@ -100,15 +105,5 @@ impl ProjectFiles for WatchedFiles {
 
     fn structure(&self) -> BoxFuture<'_, Result<Structure, FileError>> {
         self.files.structure()
-    }
-
-    fn note<'a>(
-        &'a self,
-        message: &'a str,
-        path: &'a str,
-        preview: Option<&'a str>,
-        at: f64,
-    ) -> BoxFuture<'a, ()> {
-        self.files.note(message, path, preview, at)
     }
 }

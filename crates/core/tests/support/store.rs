@@ -35,6 +35,12 @@ pub struct State {
     pub gone: bool,
     /// A deployment from before writes were numbered.
     pub old: bool,
+    /// A deployment from before changes had lines.
+    pub takes_no_lines: bool,
+    /// The lines of the project's log that tell of files: words and time, each once.
+    pub lines: Vec<(String, String)>,
+    /// The changes that were made, in order: `wrote a`.
+    pub made: Vec<String>,
     pub epoch: u64,
     pub history: Vec<Value>,
     pub files: BTreeMap<String, String>,
@@ -131,6 +137,12 @@ fn refused(code: &str, message: &str) -> Reply {
     )
 }
 
+pub fn has_lines(args: &Value) -> bool {
+    let in_changes =
+        |changes: &Value| changes.as_array().is_some_and(|c| c.iter().any(|c| c.get("line").is_some()));
+    args.get("line").is_some() || in_changes(&args["changes"])
+}
+
 impl State {
     fn written(&self, applied: bool) -> Reply {
         Reply::After(self.latency, Box::new(ok(json!({ "status": self.status, "applied": applied }))))
@@ -153,10 +165,63 @@ impl State {
         repeated
     }
 
-    fn file_change(&mut self) -> Reply {
-        let before = self.file_changes;
+    /// Adds a line to the log, if it is not there yet.
+    fn tell(&mut self, line: &Value) -> bool {
+        let line = (line["message"].as_str().unwrap().to_owned(), line["createdAt"].to_string());
+        let is_new = !self.lines.contains(&line);
+        if is_new {
+            self.lines.push(line);
+        }
+        is_new
+    }
+
+    /// Writes or deletes a file; what its line tells already is not done again.
+    fn change(&mut self, change: &Value) -> Result<Value, (&'static str, &'static str)> {
+        let path = change["path"].as_str().unwrap().to_owned();
+        let unchanged = json!({ "before": self.file_changes, "updatedAt": self.file_changes });
+        let is_folder = path == "folder" && change["content"].is_string();
+        let is_gone = change["content"].is_null() && !self.files.contains_key(&path);
+        let line = change.get("line");
+        if line.is_some_and(|line| {
+            self.lines
+                .contains(&(line["message"].as_str().unwrap().to_owned(), line["createdAt"].to_string()))
+        }) {
+            return Ok(unchanged);
+        }
+        if is_folder {
+            return Err(("IS_A_FOLDER", "folder is a folder"));
+        }
+        if is_gone {
+            return Err(("FILE_NOT_FOUND", "File not found"));
+        }
+        if let Some(line) = line {
+            self.tell(line);
+        }
+        match change["content"].as_str() {
+            Some(content) => {
+                self.made.push(format!("wrote {path}"));
+                self.files.insert(path, content.to_owned());
+            }
+            None => {
+                self.made.push(format!("deleted {path}"));
+                self.files.remove(&path);
+            }
+        }
         self.file_changes += 1;
-        ok(json!({ "before": before, "updatedAt": before + 1 }))
+        Ok(json!({ "before": self.file_changes - 1, "updatedAt": self.file_changes }))
+    }
+
+    /// The changes that come with a step's calls.
+    fn change_all(&mut self, args: &Value) -> Reply {
+        let mut answer = json!({ "status": self.status, "applied": true });
+        if let Some(changes) = args.get("changes") {
+            let outcomes = changes.as_array().unwrap().iter().map(|change| match self.change(change) {
+                Ok(made) => made,
+                Err((code, message)) => json!({ "code": code, "message": message }),
+            });
+            answer["changes"] = outcomes.collect();
+        }
+        Reply::After(self.latency, Box::new(ok(answer)))
     }
 
     fn handle(&mut self, body: &Value) -> Reply {
@@ -231,7 +296,15 @@ impl State {
                 self.latency,
                 Box::new(ok(json!({ "status": self.status, "applied": false, "superseded": true }))),
             ),
-            _ if args.get("messageId").is_some() && self.repeated(args) => self.written(true),
+            "saveToolCalls" | "writeFileByPath" | "deleteFileByPath" | "applyFileChanges"
+                if (self.old || self.takes_no_lines) && has_lines(args) =>
+            {
+                let error =
+                    "ArgumentValidationError: Object contains extra field that is not in the validator.";
+                Reply::json(200, json!({ "status": "error", "errorMessage": error }))
+            }
+            // The write took effect before; of its changes, the lines tell.
+            _ if args.get("messageId").is_some() && self.repeated(args) => self.change_all(args),
             "renewLease" => self.written(true),
             "appendMessageContent" if self.old => Reply::json(
                 200,
@@ -280,10 +353,14 @@ impl State {
                         None => self.tool_calls.push(call.clone()),
                     }
                 }
-                self.written(true)
+                self.change_all(args)
             }
             _ if self.gone && args.get("projectId").is_some() => {
                 refused("PROJECT_NOT_FOUND", "Project not found")
+            }
+            "appendGenerationEvent" if args["type"] == "file" => {
+                self.tell(args);
+                ok(Value::Null)
             }
             "appendGenerationEvent" | "beginGeneration" => ok(Value::Null),
             "commitFiles" => {
@@ -303,15 +380,10 @@ impl State {
             "writeFileByPath" | "deleteFileByPath" if self.stale(args) => {
                 refused("SUPERSEDED", "A newer attempt works on the message")
             }
-            "deleteFileByPath" => {
-                self.files.remove(&path);
-                self.file_change()
-            }
-            "writeFileByPath" if path == "folder" => refused("IS_A_FOLDER", "folder is a folder"),
-            "writeFileByPath" => {
-                self.files.insert(path, content.unwrap().to_owned());
-                self.file_change()
-            }
+            "writeFileByPath" | "deleteFileByPath" => match self.change(args) {
+                Ok(made) => ok(made),
+                Err((code, message)) => refused(code, message),
+            },
             "listFilesByPath" => ok(json!({ "kind": "folder", "entries": [] })),
             "getProjectStructure" => {
                 ok(json!({ "files": self.files.keys().collect::<Vec<_>>(), "emptyFolders": [] }))

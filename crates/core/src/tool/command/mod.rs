@@ -19,7 +19,8 @@ use tokio::sync::Mutex;
 use self::environment::Programs;
 use self::parse::{installs, parse};
 use self::result::{Transcript, tell};
-use super::{Access, Tool, ToolError, cap, parse_args};
+use super::files::change_line;
+use super::{Access, Tool, ToolError, parse_args};
 use crate::config::Env;
 use crate::confine::{Confinement, Ended, Limit, Limits, Request};
 use crate::error::{CoreError, ErrorCode};
@@ -35,8 +36,6 @@ use crate::workspace::{FileChange, FileError, Outcome, ProjectFiles as _};
 const MASS_DELETION_VARIABLE: &str = "POLARIS_ALLOW_MASS_DELETION";
 /// Beyond the command's own time: writing the project to disk, and bringing changes back.
 const AROUND: Duration = Duration::from_secs(20);
-/// Characters (UTF-16 units) of a changed file that the project's log shows.
-const PREVIEW_UNITS: usize = 500;
 /// Bytes of text in one batch of changes: a mutation takes 16 MiB of arguments
 /// (docs.convex.dev/production/state/limits), and JSON may need more than one byte for a character.
 const BATCH_BYTES: usize = 4 << 20;
@@ -154,12 +153,15 @@ impl ExecuteCommand {
         at: f64,
     ) -> Result<(Workspace, Option<String>), ToolError> {
         let allow = self.env.get(MASS_DELETION_VARIABLE) == Some("1");
-        let (mut workspace, changes) = blocking(move || {
+        let (mut workspace, mut changes) = blocking(move || {
             let changes = workspace.changes(allow)?;
             Ok((workspace, changes))
         })
         .await?;
         let mut summary = Summary::new(&changes);
+        for change in &mut changes.files {
+            change.line = Some(change_line(&change.path, change.content.as_deref(), at));
+        }
         for batch in batches(&changes.files) {
             let applied = match self.files.apply(batch).await {
                 Ok(applied) => applied,
@@ -172,22 +174,9 @@ impl ExecuteCommand {
             workspace.settle(batch, &applied);
             for (change, told) in batch.iter().zip(&applied.outcomes) {
                 summary.count(change, told.outcome, told.reason.as_deref());
-                if told.outcome == Outcome::Applied {
-                    self.note(change, at).await;
-                }
             }
         }
         Ok((workspace, summary.line()))
-    }
-
-    async fn note(&self, FileChange { path, content, .. }: &FileChange, at: f64) {
-        match content {
-            Some(content) => {
-                let preview = cap::preview(content, PREVIEW_UNITS);
-                self.files.note(&format!("Wrote {path}"), path, Some(&preview), at).await;
-            }
-            None => self.files.note(&format!("Deleted {path}"), path, None, at).await,
-        }
     }
 }
 

@@ -104,6 +104,7 @@ impl Workspace {
                     path: path.to_string(),
                     base: Some(known.updated_at),
                     content: None,
+                    line: None,
                 }),
             }
         }
@@ -129,6 +130,7 @@ impl Workspace {
                 path: path.to_owned(),
                 base: known.map(|known| known.updated_at),
                 content: Some(content),
+                line: None,
             }),
             Err(reason) => changes.skip(path, reason),
         }

@@ -3,7 +3,7 @@ use super::*;
 use crate::workspace::Outcome;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::snapshot::Snapshot;
-use crate::workspace::{FileChange, ProjectFiles};
+use crate::workspace::{ChangeLine, FileChange, ProjectFiles};
 
 const FILES: &[(&str, &str)] = &[
     ("package.json", "{}"),
@@ -160,7 +160,7 @@ async fn the_users_newer_version_wins_and_comes_back_to_disk() {
     world.write("src/a.ts", "command");
     world.write("src/b.ts", "command");
     let changes = world.changes();
-    world.files.write("src/a.ts", "user").await.unwrap();
+    world.files.write("src/a.ts", "user", &ChangeLine::default()).await.unwrap();
     let applied = world.snapshot.apply(&changes.files).await.unwrap();
     let outcomes: Vec<_> = applied.outcomes.iter().map(|told| told.outcome).collect();
     assert_eq!(outcomes, [Outcome::Conflict, Outcome::Applied]);
@@ -192,7 +192,7 @@ async fn what_a_cancelled_command_left_is_put_right_before_the_next_one() {
     let mut world = world().await;
     world.write("src/a.ts", "half");
     fs::remove_file(world.workspace.root().join("src/b.ts")).unwrap();
-    world.files.delete("package.json").await.unwrap();
+    world.files.delete("package.json", &ChangeLine::default()).await.unwrap();
     world.update().await;
     assert_eq!(
         (world.disk("src/a.ts").as_deref(), world.disk("src/b.ts").as_deref()),
@@ -205,8 +205,8 @@ async fn what_a_cancelled_command_left_is_put_right_before_the_next_one() {
 async fn a_name_that_no_disk_can_hold_is_left_out_and_told() {
     let mut world = world().await;
     let long = format!("src/{}/a.ts", "x".repeat(256));
-    world.files.write(&long, "x").await.unwrap();
-    world.files.write(&"y".repeat(255), "y").await.unwrap();
+    world.files.write(&long, "x", &ChangeLine::default()).await.unwrap();
+    world.files.write(&"y".repeat(255), "y", &ChangeLine::default()).await.unwrap();
     world.update().await;
     let absent: Vec<_> = world.workspace.absent().collect();
     assert_eq!(absent, [(long.as_str(), "a name in its path is longer than 255 bytes")]);

@@ -1,7 +1,9 @@
 // What a command changed in a project, written back at once: file by file only where nobody else has
 // changed the file since, and with the same end however often it is asked.
+import type { Infer } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx } from "../_generated/server";
+import type { changeLine } from "./fields";
 import {
   type Change,
   children,
@@ -10,6 +12,7 @@ import {
   findFolder,
   requireFits,
   resolve,
+  tellChange,
   touch,
 } from "./files";
 import { requireProject } from "./lookup";
@@ -21,6 +24,8 @@ interface FileChange {
   base: number | null;
   /** Undefined: the file is deleted. */
   content?: string | undefined;
+  /** What the log says of it; told once. */
+  line?: Infer<typeof changeLine> | undefined;
 }
 
 type Outcome = { outcome: "applied" | "conflict" | "refused"; reason?: string };
@@ -38,14 +43,14 @@ export async function applyChanges(
   let isTouched = false;
   for (const wanted of args.changes) {
     const planned = await plan(ctx, project._id, wanted).catch(refusal);
-    if (typeof planned !== "function") {
-      outcomes.push(planned);
-      continue;
+    if (typeof planned === "function") {
+      if (!isTouched) change = await touch(ctx, project);
+      isTouched = true;
+      await planned(change.updatedAt);
     }
-    if (!isTouched) change = await touch(ctx, project);
-    isTouched = true;
-    await planned(change.updatedAt);
-    outcomes.push({ outcome: "applied" });
+    const told: Outcome = typeof planned === "function" ? { outcome: "applied" } : planned;
+    if (told.outcome === "applied") await tellChange(ctx, project._id, wanted.path, wanted.line);
+    outcomes.push(told);
   }
   return { ...change, outcomes };
 }
