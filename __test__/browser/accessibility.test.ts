@@ -169,6 +169,42 @@ describe("pages for everybody", { skip: NO_BROWSER }, () => {
       });
     }
   }
+
+  it("of the control plane, by which both demo jobs are tried by hand", async () => {
+    const { url } = lab.world.stack.admin("control-plane");
+    const prompt = "What is a lighthouse for?";
+    await lab.world.script(prompt, [{ text: "It shows ships the way." }]);
+    const page = await lab.page({ allow: /400/ });
+    const found: string[] = [];
+    const look = async (what: string): Promise<void> => {
+      await lab.screenshot(page, what);
+      for (const problem of await problems(page)) found.push(`${what}: ${problem}`);
+    };
+    const run = async (task: string, payload: string): Promise<void> => {
+      await page.goto(`${url}/#/test`);
+      const form = page.locator("form").filter({ has: page.getByText(task, { exact: true }) });
+      await form.getByRole("textbox").fill(payload);
+      await form.getByRole("button", { name: "Run test" }).click();
+    };
+    await run("demo-generate", "{ prompt }");
+    await page.getByRole("alert").filter({ hasText: /JSON/ }).waitFor();
+    await look("run-test");
+    await run("demo-generate", JSON.stringify({ prompt }));
+    await page.getByText("It shows ships the way.").first().waitFor();
+    await page
+      .locator(".status", { hasText: /^Completed$/ })
+      .first()
+      .waitFor();
+    await look("run-completed");
+    await run("demo-error", "{}");
+    await page.getByText("Trigger.dev error: Background job failed!").first().waitFor();
+    await page
+      .locator(".status", { hasText: /^Failed$/ })
+      .first()
+      .waitFor();
+    await look("run-failed");
+    assert.deepEqual(found, []);
+  });
 });
 
 /** True once every line number that is shown is at the height of its line. In the page. */

@@ -435,7 +435,8 @@ fn absence(workspace: &Workspace) -> Option<String> {
         .then(|| format!("[Commands do not see {} of the project's files: {}]", absent.len(), named(absent)))
 }
 
-fn batches(changes: &[FileChange]) -> impl Iterator<Item = &[FileChange]> {
+/// Changes in parts that a store takes at once.
+pub(crate) fn batches(changes: &[FileChange]) -> impl Iterator<Item = &[FileChange]> {
     let mut rest = changes;
     std::iter::from_fn(move || {
         let mut bytes = 0;
