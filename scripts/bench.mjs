@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { run } from "./process.mjs";
 import { releaseAddon } from "./release.mjs";
-import { main, ROOT, SetupError, setup, stalePackages } from "./setup.mjs";
+import { main, npmCommand, ROOT, SetupError, setup, stalePackages } from "./setup.mjs";
 
 const BENCH = join(ROOT, "bench");
 
@@ -21,9 +21,10 @@ async function installPeers() {
   const why = stalePackages(BENCH);
   if (why === undefined) return;
   say(`installing the peers into bench/node_modules (npm ci): ${why}`);
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const [npm, before] = npmCommand();
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  const { code, output, errors } = await run(npm, ["ci", ...quiet], { cwd: BENCH, quiet: true });
+  const args = [...before, "ci", ...quiet];
+  const { code, output, errors } = await run(npm, args, { cwd: BENCH, quiet: true });
   if (code !== 0) throw new SetupError(`The peers could not be installed.\n${output}${errors}`);
 }
 

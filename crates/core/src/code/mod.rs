@@ -12,6 +12,7 @@ pub mod lines;
 pub mod links;
 pub mod recover;
 pub mod relevance;
+pub mod repair;
 pub mod resolve;
 pub mod script_regex;
 pub mod server;
