@@ -130,7 +130,23 @@ name: string,
 /**
  * Its arguments.
  */
-args: unknown, } | { "type": "tool-result", 
+args: unknown, } | { "type": "tool-output", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * The id under which the call is stored.
+ */
+id: string, 
+/**
+ * Where it was printed to.
+ */
+stream: OutputStream, 
+/**
+ * What is new: whole lines without control sequences, as far as it has lines.
+ */
+text: string, } | { "type": "tool-result", 
 /**
  * The turn.
  */
