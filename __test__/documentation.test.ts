@@ -35,7 +35,7 @@ const IS_TEST =
   /\.test\.|[\\/](tests|benches|fixtures|testing)[\\/]|_generated|\.(md|json|css|svg|html)$|(^|[/_])(testing|tests)\.rs$/;
 /** The operating system's, npm's and Node's own, and what one part of this repository sets for another. */
 const NOT_OURS = new Set(
-  "PATH HOME TMPDIR TEMP USERPROFILE CI NODE_OPTIONS NEXT_TELEMETRY_DISABLED POLARIS_CLI_LIFELINE POLARIS_PACKED POLARIS_NODES CORPUS_WHOLE".split(
+  "PATH HOME TMPDIR TEMP USERPROFILE CI NODE_OPTIONS NEXT_TELEMETRY_DISABLED POLARIS_CLI_LIFELINE POLARIS_PACKED POLARIS_NODES CORPUS_WHOLE GENERATION_WHOLE".split(
     " ",
   ),
 );
@@ -52,6 +52,76 @@ function variablesIn(file: string, text: string): string[] {
   if (file === ".env.example") found.push(...text.matchAll(/^([A-Z][A-Z0-9_]+)=/gm));
   if (file === "README.md") found.push(...text.matchAll(/`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`/g));
   return found.map(([, name = ""]) => name);
+}
+
+/**
+ * Commands of the documentation: the file that runs each, and words of that file by which it does. With
+ * no file: it needs an account, changes the machine, or takes a machine for itself (benches).
+ */
+const TRIED: [command: RegExp, file?: string, words?: string][] = [
+  [/^npm run demo/, "__test__/install/commands.install.ts", '"demo"'],
+  [/^npm run say/, "__test__/install/commands.install.ts", '"say"'],
+  [/^npm start -- --dev$/, "__test__/install/commands.install.ts", '"--dev"'],
+  [/^npm run build -w app$/, "__test__/app/built.test.ts", "ensureBuild"],
+  [/^npm start$/, "__test__/install/commands.install.ts", '["start"'],
+  [/^npm (ci|install)$/, "scripts/setup.mjs", 'npm("ci")'],
+  [/^npm install --package-lock-only$/, "scripts/scripts.test.mjs", "--package-lock-only"],
+  [
+    /^npm install polaris-agent @trigger\.dev\/sdk$/,
+    "__test__/install/packed.ts",
+    "@trigger.dev/sdk",
+  ],
+  [
+    /^npm install (--force )?polaris-agent@/,
+    "__test__/install/use.install.ts",
+    "npm install --force",
+  ],
+  [/^npx polaris-agent(-local|@latest)?( dev)?$/, "__test__/install/dev.install.ts", '"dev"'],
+  [/^npx polaris-agent(@latest)? init/, "__test__/install/init.install.ts", '"--yes"'],
+  [
+    /^npx convex run polaris\/settle:messages/,
+    "local/convex/app-settle.test.ts",
+    "settle.messages",
+  ],
+  [/^npx trigger\.dev dev$/, "__test__/install/dev.install.ts", '"dev"'],
+  [/^npx trigger\.dev deploy$/, "__test__/install/trigger.install.ts", '"deploy"'],
+  [
+    /^(npm run check|node scripts\/(api|results|troubleshooting)\.mjs|npm run types|npm run build)$/,
+    ".ci/run",
+    "npm run check",
+  ],
+  [/^(npm test|cargo test)/, ".ci/run", "npm test"],
+  [/^npm run test:(cancel|browser|sandbox)/, ".ci/run", "npm test"],
+  [/^npm run test:install/, ".ci/run", "npm run test:install"],
+  [/^npm run test:crash/, ".ci/run", "npm run test:crash"],
+  [/^npm run test:outage/, "__test__/outage/outage.test.ts", "outage"],
+  [/^npm run soak/, "__test__/soak/soak.test.ts", "soak"],
+  [/^cargo run -p polaris-core --example assemble/, "scripts/check.mjs", "--all-targets"],
+  [/^node --import tsx --test local\/model\/generate-project/, ".ci/run", "npm test"],
+  [/^npm run fuzz/],
+  [/^npm run (-s )?bench/],
+  [/^(cargo build --release|perf )/],
+  [/^npm run (dev|test:live)$/],
+  [/^npx (convex (dev|deploy|env)|trigger\.dev(@latest)? login)/],
+];
+
+/** Of shell blocks each line, and what stands in the text as a command. */
+function commandsIn(markdown: string): string[] {
+  const blocks = [...markdown.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, text = ""]) =>
+    text.split("\n"),
+  );
+  const inline = [
+    ...markdown.replace(/```[\s\S]*?```/g, "").matchAll(/`((?:npm|npx|node|cargo) [^`\n]+)`/g),
+  ].map(([, text = ""]) => text);
+  return [...blocks, ...inline]
+    .map((line) =>
+      line
+        .replace(/ +#.*$/, "")
+        .replace(/^([A-Z_]+=\S+ )+/, "")
+        .replace(/ \|.*$/, "")
+        .trim(),
+    )
+    .filter((line) => /^(npm|npx|node|cargo|perf) /.test(line));
 }
 
 describe("the documentation", () => {
@@ -99,6 +169,25 @@ describe("the documentation", () => {
         .map((name) => `${page}: npm run ${name}`),
     );
     assert.deepEqual(unknown, []);
+  });
+
+  it("names no command that is not tried by a test, or why it is not", () => {
+    const untried = new Set<string>();
+    let seen = 0;
+    for (const page of pages.filter((name) => name !== "CHANGELOG.md")) {
+      for (const line of commandsIn(readFileSync(join(ROOT, page), "utf8"))) {
+        seen++;
+        const known = TRIED.find(([pattern]) => pattern.test(line));
+        if (known === undefined) untried.add(`${page}: ${line}`);
+        else if (known[1] !== undefined) {
+          const [, file, words = ""] = known;
+          const text = readFileSync(join(ROOT, file), "utf8");
+          assert.ok(text.includes(words), `${file} does not say ${words}, which is to try ${line}`);
+        }
+      }
+    }
+    assert.ok(seen > 60, `only ${seen} commands were found`);
+    assert.deepEqual([...untried], []);
   });
 
   it("names every variable that the code reads or an example has", () => {

@@ -50,6 +50,7 @@ const STEPS = [
     "docs/troubleshooting.md",
   ],
   ["API reference", process.execPath, ["scripts/api.mjs", "--check"], "docs/api.md"],
+  ["bench results", process.execPath, ["scripts/results.mjs", "--check"], "bench/results.json"],
   ["package code", process.execPath, ["npm/build.mjs", "--check"], "npm/build.mjs"],
 ];
 

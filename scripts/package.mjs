@@ -8,6 +8,7 @@
 // default: npm/. Prints the packed files, platform packages first: they are published in that order.
 
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -21,7 +22,7 @@ import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { run } from "./process.mjs";
-import { main, ROOT, SetupError } from "./setup.mjs";
+import { main, npmCommand, ROOT, SetupError } from "./setup.mjs";
 
 const NAME = "polaris-agent";
 const HELPERS = ["polaris-sandbox", "polaris-sandbox.exe"];
@@ -67,7 +68,10 @@ export function stagePlatform(triple, { out, addon, helper, repository }) {
   const manifest = readManifest(source);
   copyFileSync(addon, join(out, manifest.main));
   if (helper !== undefined) {
-    copyFileSync(helper, join(out, HELPERS.find((name) => helper.endsWith(name)) ?? HELPERS[0]));
+    const placed = join(out, HELPERS.find((name) => helper.endsWith(name)) ?? HELPERS[0]);
+    copyFileSync(helper, placed);
+    // What was carried from machine to machine as an artifact has lost its mode.
+    chmodSync(placed, 0o755);
   }
   for (const name of ["LICENSE"]) copyFileSync(join(ROOT, name), join(out, name));
   writeFileSync(
@@ -132,8 +136,11 @@ export async function pack(folder, { to = folder, dryRun = false } = {}) {
   const args = ["pack", "--json", "--ignore-scripts", "--loglevel=error", "--pack-destination", to];
   if (dryRun) args.push("--dry-run");
   mkdirSync(to, { recursive: true });
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const { code, output, errors } = await run(npm, args, { cwd: folder, quiet: true });
+  const [program, before] = npmCommand();
+  const { code, output, errors } = await run(program, [...before, ...args], {
+    cwd: folder,
+    quiet: true,
+  });
   if (code !== 0) throw new SetupError(`${folder} could not be packed.\n${errors}`);
   // npm 11 and newer: an object by package name; before: an array.
   const parsed = JSON.parse(output.slice(output.search(/^[[{]/m)));
@@ -173,6 +180,9 @@ async function packAll() {
   }
   const staged = triples.map((triple) => {
     const helper = helperOf(artifacts, triple);
+    if (helper === undefined && triple.startsWith("linux-") && values["require-all"]) {
+      throw new SetupError(`there is no polaris-sandbox for ${triple} in ${artifacts}`);
+    }
     const folder = join(out, "stage", triple);
     return stagePlatform(triple, { out: folder, addon: addonOf(triple), helper, repository });
   });

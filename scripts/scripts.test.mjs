@@ -35,8 +35,8 @@ function checkout(name, wanted, installed) {
 }
 
 describe("the lock files", () => {
-  const locks = ["", "__test__/install/tools", "local/control-plane/fixtures"].map((where) =>
-    join(ROOT, where, "package-lock.json"),
+  const locks = ["", "bench", "__test__/install/tools", "local/control-plane/fixtures"].map(
+    (where) => join(ROOT, where, "package-lock.json"),
   );
 
   /** Where Node, and npm, look for a package that the one at `path` depends on. */

@@ -17,6 +17,7 @@ import { run } from "./process.mjs";
 import {
   addonPath,
   main,
+  npmCommand,
   platformTriples,
   ROOT,
   SetupError,
@@ -29,7 +30,7 @@ import { runNodeTests, summary } from "./tests.mjs";
 const NODES = { node20: "20.19.5", node22: "22.23.3", node24: "24.9.0" };
 const NODES_FOLDER = join(ROOT, ".polaris", "nodes");
 const TOOLS = join(ROOT, "__test__", "install", "tools");
-const ALL = ["package", "use", "trigger", "dev", "init"];
+const ALL = ["package", "use", "trigger", "dev", "init", "init-run", "commands"];
 
 await main(async () => {
   await setup();
@@ -117,9 +118,10 @@ async function installTools() {
 }
 
 async function npm(cwd, ...args) {
-  const program = process.platform === "win32" ? "npm.cmd" : "npm";
+  const [program, before] = npmCommand();
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  const { code, output, errors } = await run(program, [...args, ...quiet], { cwd, quiet: true });
+  const all = [...before, ...args, ...quiet];
+  const { code, output, errors } = await run(program, all, { cwd, quiet: true });
   if (code !== 0) throw new SetupError(`npm ${args[0]} failed.\n${output}${errors}`);
 }
 

@@ -1,100 +1,44 @@
 // `polaris-agent init` on projects that differ: what it changes, what it leaves and lists, that the
-// result type-checks, that it refuses where it could lose work, and that a second run does nothing.
+// result type-checks, that it refuses where it could lose work, that it can be taken back, that a second
+// run does nothing, and that a later version upgrades what nobody has changed.
 
 import assert from "node:assert/strict";
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { pathToFileURL } from "node:url";
-import { common, type Files, odd, old, PROMPT, several } from "./init-fixtures.ts";
-import {
-  bareEnv,
-  FRESH,
-  installShared,
-  ourRegistry,
-  type Project,
-  project,
-  ROOT,
-  tsc,
-} from "./packed.ts";
-import type { Registry } from "./registry.ts";
+import { common, type Files, odd, old, several } from "./init-fixtures.ts";
+import { changed, checksTypes, commit, has, Migrations, mentions, read } from "./init-projects.ts";
+import type { Project } from "./packed.ts";
 
-let registry: Registry;
-let installed: Project;
-const made: Project[] = [];
+let migrations: Migrations;
 
 before(async () => {
-  registry = await ourRegistry({ all: true });
-  installed = project({ type: "module" });
-  await installShared(installed, registry, FRESH);
-  // The compiler and the types that such a project has.
-  for (const name of ["typescript", "@types/node"]) {
-    const link = join(installed.path, "node_modules", name);
-    mkdirSync(join(link, ".."), { recursive: true });
-    if (!existsSync(link)) symlinkSync(join(ROOT, "node_modules", name), link);
-  }
+  migrations = await Migrations.open();
 });
 after(async () => {
-  await registry?.close();
-  for (const each of [...made, installed]) each?.remove();
+  await migrations?.close();
 });
 
-/** A fixture in a git repository, with its packages; committed. */
-function checkout(files: Files): Project {
-  const app = project();
-  made.push(app);
-  for (const [path, text] of Object.entries(files)) app.write(path, text);
-  symlinkSync(join(installed.path, "node_modules"), join(app.path, "node_modules"));
-  git(app, "init", "-q");
-  commit(app);
-  return app;
-}
+const checkout = (files: Files): Project => migrations.checkout(files);
+const init = (app: Project, ...args: string[]) => migrations.init(app, ...args);
 
-function git({ path }: Project, ...args: string[]): SpawnSyncReturns<string> {
-  const result = spawnSync("git", args, { cwd: path, encoding: "utf8" });
-  assert.equal(result.status, 0, result.stderr);
-  return result;
-}
-
-function commit(app: Project): void {
-  git(app, "add", "-A", "-f", "--", ".", ":!node_modules");
-  git(app, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "state");
-}
-
-function init(app: Project, ...args: string[]): SpawnSyncReturns<string> {
-  const program = join(installed.path, "node_modules/polaris-agent/npm/dist/cli.mjs");
-  return spawnSync(process.execPath, [program, "init", ...args], {
-    cwd: app.path,
-    env: bareEnv(app.path),
-    encoding: "utf8",
-    input: "",
-  });
-}
-
-const read = ({ path }: Project, file: string) => readFileSync(join(path, file), "utf8");
-const changed = (app: Project) => git(app, "status", "--porcelain", "-uall").stdout;
-
-function checksTypes(app: Project): void {
-  const { status, stdout } = tsc(app.path, ["-p", "tsconfig.json", "--preserveSymlinks", "false"]);
-  assert.equal(status, 0, stdout);
-}
-
-async function promptOf(app: Project): Promise<string> {
-  const text = read(app, "trigger/prompts.ts");
-  const file = app.write("prompt-check.mjs", text);
-  const { SYSTEM_PROMPT } = (await import(pathToFileURL(file).href)) as { SYSTEM_PROMPT: string };
-  return SYSTEM_PROMPT;
+function matchesAll(text: string, patterns: readonly RegExp[]): void {
+  for (const pattern of patterns) assert.match(text, pattern);
 }
 
 describe("init", () => {
-  it("shows the diff and changes nothing without a yes", () => {
+  it("shows the diff, without values of env files, and changes nothing without a yes", () => {
     const app = checkout(common);
     const { stdout, status } = init(app);
     assert.equal(status, 1);
-    assert.match(stdout, /^\+\+\+ b\/trigger\.config\.ts$/m);
-    assert.match(stdout, /^\+ {2}const event = await startMessage\(messageId\);$/m);
-    assert.match(stdout, /Nothing was changed/);
+    matchesAll(stdout, [
+      /^\+\+\+ b\/trigger\.config\.ts$/m,
+      /^\+ {2}const event = await startMessage\(messageId\);$/m,
+      /^-INNGEST_SIGNING_KEY=…$/m,
+      /Nothing was changed/,
+    ]);
+    assert.doesNotMatch(stdout, /y-secret|a\.convex\.cloud/);
     assert.equal(changed(app), "");
   });
 
@@ -107,55 +51,72 @@ describe("init", () => {
     assert.equal(changed(app).trim(), "?? mine.txt");
   });
 
-  it("moves the common project over: routes, tasks, prompt, numbers, settings; nothing of Inngest is left", async () => {
+  it("refuses where there is no git, which could take it back", () => {
+    const app = checkout(common);
+    rmSync(join(app.path, ".git"), { recursive: true });
+    const { stderr, status } = init(app, "--yes");
+    assert.equal(status, 1);
+    assert.match(stderr, /no git repository: git init and commit first/);
+  });
+
+  it("moves the common project over; nothing of Inngest is left", () => {
     const app = checkout(common);
     const { stdout, status } = init(app, "--yes");
     assert.equal(status, 0, stdout);
-    const route = read(app, "src/app/api/messages/route.ts");
-    assert.match(route, /await startMessage\(messageId\)/);
-    assert.match(route, /await cancelMessage\(body\.messageId\)/);
-    const task = read(app, "trigger/tasks/process-message.ts");
-    assert.match(task, /maxSteps: 7, maxOutputTokens: 1500, temperature: 0\.3/);
-    assert.match(task, /system: \{ text: SYSTEM_PROMPT \}/);
-    for (const gone of ["src/inngest/client.ts", "src/app/api/inngest/route.ts"]) {
-      assert.ok(!existsSync(join(app.path, gone)), gone);
+    matchesAll(read(app, "src/app/api/messages/route.ts"), [
+      /await startMessage\(messageId\)/,
+      /await cancelMessage\(body\.messageId\)/,
+    ]);
+    matchesAll(read(app, "trigger/tasks/process-message.ts"), [
+      /MAX_ATTEMPTS = 2;/,
+      /queue: \{ concurrencyLimit: 5 \}/,
+      /tools: appTools,\n\s*prompts: \{ system: \{ text: appPrompt \} \},/,
+      /maxSteps: 7, maxOutputTokens: 1500, temperature: 0\.3/,
+    ]);
+    assert.match(
+      read(app, "trigger/init.ts"),
+      /POLARIS_PRIMARY_MODEL: "anthropic\/claude-sonnet-4\.5"/,
+    );
+    for (const gone of ["src/inngest/client.ts", "src/app/api/inngest", "src/features/inngest"]) {
+      assert.ok(!has(app, gone), gone);
     }
     const { dependencies, scripts } = JSON.parse(read(app, "package.json"));
     assert.equal(dependencies.inngest, undefined);
-    assert.equal(scripts.inngest, undefined);
     assert.ok(dependencies["polaris-agent"] && dependencies["@trigger.dev/sdk"]);
-    const env = read(app, ".env.local");
-    assert.doesNotMatch(env, /INNGEST_/);
-    assert.match(env, /^TRIGGER_SECRET_KEY=$/m);
-    assert.match(env, /^POLARIS_CONVEX_MODULE=polaris\/system$/m);
+    assert.deepEqual(scripts, {
+      dev: "next dev",
+      "dev:all": "concurrently npm:dev npm:dev:jobs",
+      "dev:jobs": "trigger.dev dev",
+    });
+    assert.equal(
+      read(app, ".env.local"),
+      "NEXT_PUBLIC_CONVEX_URL=https://a.convex.cloud\nTRIGGER_SECRET_KEY=\nTRIGGER_PROJECT_REF=\n",
+    );
+    assert.match(read(app, "src/middleware.ts"), /isPublic = \["\/", "\/sign-in"\];/);
+    matchesAll(read(app, "README.md"), [
+      /use \[Trigger\.dev\]\(https:\/\/trigger\.dev\/docs\)\. Run `npx trigger\.dev dev` beside it/,
+      /\| `TRIGGER_SECRET_KEY` \|/,
+    ]);
+    assert.match(read(app, "CLAUDE.md"), /run on Trigger\.dev \(`src\/lib\/polaris\.ts`\)/);
     assert.equal(read(app, "convex/schema.ts"), common["convex/schema.ts"]);
-    const mentions = git(
-      app,
-      "grep",
-      "-il",
-      "--untracked",
-      "inngest",
-      "--",
-      ".",
-      ":!node_modules",
-    ).stdout;
-    assert.equal(mentions.trim(), "README.md", "what is left is listed");
-    assert.match(stdout, /README\.md:3: mentions Inngest/);
+    assert.deepEqual(mentions(app), []);
+    assert.match(stdout, /npx convex run polaris\/settle:messages/);
     checksTypes(app);
-    assert.equal(await promptOf(app), PROMPT);
   });
 
   it("does nothing the second time", () => {
-    const app = checkout(common);
-    assert.equal(init(app, "--yes").status, 0);
-    commit(app);
-    const { stdout, status } = init(app, "--yes");
-    assert.equal(status, 0);
-    assert.match(stdout, /Nothing to change/);
-    assert.equal(changed(app), "");
+    for (const fixture of [common, old, several, odd]) {
+      const app = checkout(fixture);
+      assert.equal(init(app, "--yes").status, 0);
+      commit(app);
+      const { stdout, status } = init(app, "--yes");
+      assert.equal(status, 0);
+      assert.match(stdout, /Nothing to change/);
+      assert.equal(changed(app), "");
+    }
   });
 
-  it("brings a poor schema in another folder up to date, and finds a prompt in another file", async () => {
+  it("brings a poor schema up to date, moves what stood in folders of Inngest, and goes on with the app's tools, model and numbers", () => {
     const app = checkout(old);
     const { stdout, status } = init(app, "--yes");
     assert.equal(status, 0, stdout);
@@ -169,59 +130,152 @@ describe("init", () => {
     ]) {
       assert.ok(schema.includes(part), `${part}\n${schema}`);
     }
-    assert.ok(existsSync(join(app.path, "backend/convex/polaris/system.ts")));
-    assert.match(read(app, "trigger/tasks/process-message.ts"), /maxOutputTokens: 3_000/);
+    assert.ok(has(app, "backend/convex/polaris/system.ts"));
+    assert.match(
+      read(app, "trigger/tasks/process-message.ts"),
+      /maxSteps: 12, maxOutputTokens: 3_000, temperature: 0\.1/,
+    );
+    matchesAll(read(app, "trigger/init.ts"), [
+      /POLARIS_PRIMARY_MODEL: "claude-opus-4-20250514"/,
+      /POLARIS_PRIMARY_BASE_URL: "https:\/\/api\.anthropic\.com\/v1"/,
+      /POLARIS_PRIMARY_PROTOCOL: "anthropic"/,
+      /POLARIS_PRIMARY_API_KEY \|\|= process\.env\.ANTHROPIC_API_KEY/,
+    ]);
+    assert.match(
+      read(app, "features/jobs/tools/orders.ts"),
+      /import \{ createTool \} from "\.\.\/\.\.\/\.\.\/trigger\/ported-tools";/,
+    );
+    matchesAll(stdout, [
+      /the prompt is added to on line \d+/,
+      /another model, claude-3-5-haiku-20241022, is asked for something else/,
+      /onFailure of process-message is not carried over/,
+    ]);
+    assert.equal(
+      JSON.parse(read(app, "package.json")).scripts.dev,
+      'concurrently "next dev" "trigger.dev dev"',
+    );
+    assert.deepEqual(mentions(app), []);
     checksTypes(app);
-    assert.equal(await promptOf(app), PROMPT);
   });
 
   it("stops before removing what other functions need, and lists each with its recipe", () => {
     const app = checkout(several);
     const { stdout, status } = init(app, "--yes");
     assert.equal(status, 0, stdout);
-    assert.match(
-      stdout,
-      /daily-digest \(src\/features\/inngest\/more\.ts\): a scheduled task: .*cron: "0 8 \* \* \*"/,
-    );
-    assert.match(stdout, /export-repo \(.*\): a task: .*"repo\/export" is sent, tasks\.trigger/);
+    matchesAll(stdout, [
+      /daily-digest \(src\/features\/jobs\/more\.ts\): a scheduled task: .*cron: "0 8 \* \* \*"/,
+      /export-repo \(.*\): a task: .*"repo\/export" is sent, tasks\.trigger/,
+      /process-message gets no events any more/,
+    ]);
     assert.equal(read(app, "src/inngest/client.ts"), several["src/inngest/client.ts"]);
     assert.ok(JSON.parse(read(app, "package.json")).dependencies.inngest);
     assert.match(read(app, ".env.local"), /INNGEST_EVENT_KEY=x/);
     assert.match(read(app, "src/app/api/messages/route.ts"), /startMessage\(messageId\)/);
+    assert.match(read(app, "trigger/init.ts"), /POLARIS_PRIMARY_MODEL: "openai\/gpt-5-mini"/);
+    assert.match(
+      read(app, "convex/schema.ts"),
+      /v\.literal\("cancelled"\), v\.literal\("failed"\)/,
+    );
+    checksTypes(app);
   });
 
-  it("leaves what it does not recognise, and lists it", () => {
+  it("leaves what it does not recognise, lists it, and takes what it can", () => {
     const app = checkout(odd);
     const { stdout, status } = init(app, "--yes");
     assert.equal(status, 0, stdout);
-    for (const line of [
-      /trigger\.config\.ts: add polarisAgent\(\)/,
+    matchesAll(stdout, [
       /convex\/schema\.ts: no messages table/,
-      /process-message\.ts: the system prompt is promptFor\(new Date\(\)\)/,
-      /process-message\.ts: maxSteps is STEPS/,
-    ]) {
-      assert.match(stdout, line);
-    }
-    assert.equal(read(app, "trigger.config.ts"), odd["trigger.config.ts"]);
+      /the system prompt is promptFor\(user\): it uses user, which exists only while the function runs/,
+      /the model is modelFor\(user\); set POLARIS_PRIMARY_MODEL/,
+    ]);
     assert.equal(read(app, "convex/schema.ts"), odd["convex/schema.ts"]);
+    // Its own config goes on, with one more extension, and its tasks stay where it has them.
+    matchesAll(read(app, "trigger.config.ts"), [
+      /project: "proj_own", maxDuration: 60, dirs: \["\.\/src\/jobs"\]/,
+      /build: \{ extensions: \[polarisAgent\(\)\] \}/,
+    ]);
+    assert.match(read(app, "src/jobs/tasks/process-message.ts"), /maxSteps: appMaxSteps/);
+    assert.match(read(app, "src/jobs/carried.ts"), /appMaxSteps = limits\.steps \+ EXTRA;/);
   });
 
-  it("that was interrupted is noticed, and how to begin again is said", () => {
+  it("upgrades files of an earlier version that nobody has changed, and only those", () => {
     const app = checkout(common);
-    mkdirSync(join(app.path, ".polaris"));
-    writeFileSync(join(app.path, ".polaris/init.json"), '{"paths":["trigger/run.ts"]}');
+    assert.equal(init(app, "--yes").status, 0);
+    const [line = "", ...rest] = read(app, "trigger/run.ts").split("\n");
+    const earlier = earlierVersion("export const old = 1;\n");
+    app.write("trigger/run.ts", earlier);
+    // Formatted by the project's own formatter: still untouched.
+    app.write("trigger/child.ts", read(app, "trigger/child.ts").replaceAll('"', "'"));
+    app.write("src/lib/polaris.ts", `${read(app, "src/lib/polaris.ts")}\nexport const mine = 1;\n`);
+    commit(app);
+    const { stdout, status } = init(app, "--yes");
+    assert.equal(status, 0, stdout);
+    assert.equal(read(app, "trigger/run.ts"), [line, ...rest].join("\n"));
+    assert.match(
+      stdout,
+      /src\/lib\/polaris\.ts: was changed since it was added, so it is not upgraded/,
+    );
+    assert.deepEqual(changed(app).trim().split("\n"), ["M trigger/run.ts"]);
+  });
+
+  it("is taken back by --undo, files that git does not know too", () => {
+    const app = checkout(common);
+    assert.equal(init(app, "--yes").status, 0);
+    const { status, stdout } = init(app, "--undo");
+    assert.equal(status, 0, stdout);
+    assert.equal(changed(app), "");
+    assert.equal(read(app, ".env.local"), common[".env.local"]);
+    assert.ok(!has(app, "trigger"), "no empty folder is left");
+    assert.equal(init(app, "--undo").status, 1);
+  });
+
+  it("does not take back what somebody has changed since", () => {
+    const app = checkout(common);
+    assert.equal(init(app, "--yes").status, 0);
+    app.write("trigger/init.ts", "// mine\n");
+    const { status, stderr } = init(app, "--undo");
+    assert.equal(status, 1);
+    assert.match(stderr, /were changed since[\s\S]*trigger\/init\.ts/);
+    assert.equal(read(app, "trigger/init.ts"), "// mine\n");
+  });
+
+  it("that was interrupted is noticed, says how to go on, and is undone from any point", () => {
+    const app = checkout(common);
+    assert.equal(init(app, "--yes").status, 0);
+    const file = ".polaris/init/changes.json";
+    const state = JSON.parse(read(app, file));
+    // As a kill behind the fifth file leaves it.
+    for (const { path, before } of state.changes.slice(5)) {
+      if (before === null) rmSync(join(app.path, path), { force: true });
+      else app.write(path, before);
+    }
+    writeFileSync(join(app.path, file), JSON.stringify({ ...state, state: "applying" }));
     const { stderr, status } = init(app, "--yes");
     assert.equal(status, 1);
-    assert.match(
-      stderr,
-      /an earlier init did not finish[\s\S]*git checkout -- \. && git clean -fd "trigger\/run\.ts"/,
-    );
+    assert.match(stderr, /did not finish: 5 of \d+ files are changed[\s\S]*init --undo/);
+    assert.equal(init(app, "--undo").status, 0);
+    assert.equal(changed(app), "");
+    assert.equal(init(app, "--yes").status, 0);
+    checksTypes(app);
   });
 
-  it("says what kind of project it is for", () => {
+  it("says what kind of project it is for, and what its options are", () => {
     const app = checkout({ "package.json": "{}" });
     const { stderr, status } = init(app, "--yes");
     assert.equal(status, 1);
     assert.match(stderr, /no Convex functions in/);
+    const broken = init(checkout({ "package.json": "{" }), "--yes");
+    assert.equal(broken.status, 1);
+    assert.match(broken.stderr, /package\.json is not JSON: /);
+    const unknown = init(app, "--force");
+    assert.equal(unknown.status, 1);
+    assert.match(unknown.stderr, /--force[\s\S]*--undo/);
   });
 });
+
+/** What an earlier version would have written: its own text under its own line. */
+function earlierVersion(text: string): string {
+  const bare = text.replace(/[\s"'`,;()]/g, "");
+  const digest = createHash("sha256").update(bare).digest("hex").slice(0, 16);
+  return `// polaris-agent 0.0.9 ${digest}: as the package has it.\n${text}`;
+}

@@ -4,7 +4,15 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type ModelServer, startModelServer } from "../addon/model-server.ts";
@@ -78,6 +86,9 @@ describe("an install by name", () => {
       (name) => !name.startsWith("."),
     );
     assert.deepEqual(installed.sort(), ["polaris-agent", `polaris-agent-${packed.triple}`].sort());
+    if (process.platform !== "linux") return;
+    const platform = join(app.path, "node_modules", `polaris-agent-${packed.triple}`);
+    accessSync(join(platform, "polaris-sandbox"), constants.X_OK);
   });
 
   for (const [line, node] of Object.entries(NODES)) {
@@ -152,6 +163,14 @@ describe("an install by name", () => {
     const { code, stdout } = await command("npx", ["--no", "polaris-agent", "--version"], options);
     assert.equal(code, 0);
     assert.match(stdout.trim(), /^\d+\.\d+\.\d+$/);
+    const old = "data:text/javascript,Object.defineProperty(process,'version',{value:'v18.20.8'})";
+    const onOldNode = await command(
+      process.execPath,
+      ["--import", old, join(app.path, "node_modules/polaris-agent/npm/dist/cli.mjs"), "init"],
+      options,
+    );
+    assert.equal(onOldNode.code, 1);
+    assert.match(onOldNode.output, /needs Node 20\.19 or newer; this is .*node v18\.20\.8/);
     const unknown = await command("npx", ["--no", "polaris-agent", "nonsense"], options);
     assert.equal(unknown.code, 2);
     assert.match(unknown.output, /there is no command nonsense/);
@@ -201,5 +220,55 @@ describe("an install that went wrong", () => {
       assert.match(text, /is damaged or made for another machine/);
       assert.match(text, /npm install --force polaris-agent@\S+ polaris-agent-/);
     });
+  });
+
+  it("with a platform package of another version names both and how to get the right one", () => {
+    const file = join(app.path, "node_modules", "polaris-agent", "package.json");
+    const kept = readFileSync(file, "utf8");
+    const { version } = JSON.parse(kept) as { version: string };
+    writeFileSync(file, kept.replace(`"version": "${version}"`, '"version": "9.9.9"'));
+    try {
+      const text = said();
+      assert.match(text, /^ADDON_MISSING\n/);
+      assert.ok(text.includes(`is version ${version}, needed is 9.9.9`), text);
+      assert.match(text, /npm install --force polaris-agent@9\.9\.9 polaris-agent-\S+@9\.9\.9/);
+    } finally {
+      writeFileSync(file, kept);
+    }
+  });
+
+  const linux = process.platform === "linux" ? false : "commands run on Linux only";
+  it("without the helper runs no command, and the model is told why", { skip: linux }, async () => {
+    const helper = join(addon(), "..", "polaris-sandbox");
+    renameSync(helper, `${helper}.kept`);
+    const seen: string[] = [];
+    const asked = await startModelServer((exchange) => {
+      const result = exchange.request.messages.find(({ role }) => role === "tool")?.content;
+      if (result === undefined) {
+        exchange.toolCall(0, "c", "executeCommand", { command: "node -v" }).finish("tool_calls");
+      } else {
+        seen.push(String(result));
+        exchange.text("no").finish();
+      }
+    });
+    try {
+      const env = {
+        ...bareEnv(app.path),
+        POLARIS_PRIMARY_BASE_URL: asked.url,
+        POLARIS_PRIMARY_MODEL: "scripted",
+      };
+      const run = `require("polaris-agent").startRun({ job: "agent", payload: {
+        messages: [{ role: "user", content: "run it" }], files: { "a.js": "" } } }).result().then(() => console.log("done"))`;
+      const options = { cwd: app.path, env };
+      const { output } = await command(process.execPath, ["--eval", run], options);
+      assert.match(output, /done/);
+      assert.match(
+        seen.join(),
+        /its helper polaris-sandbox is missing \(looked in .*\); POLARIS_SANDBOX_PATH may name it/,
+      );
+    } finally {
+      renameSync(`${helper}.kept`, helper);
+      await asked.close();
+    }
   });
 });

@@ -24,12 +24,12 @@ import {
   storedToolCall,
   turnChange,
 } from "./model/fields";
-import { applyChanges } from "./model/file-changes";
+import { applyChanges } from "./model/fileChanges";
 import * as files from "./model/files";
 import * as generation from "./model/generation";
 import { findConversation, findMessage, requireProject } from "./model/lookup";
 import * as messages from "./model/messages";
-import * as projectFiles from "./model/project-files";
+import * as projectFiles from "./model/projectFiles";
 import * as projects from "./model/projects";
 import * as sending from "./model/sending";
 import { serverMutation, serverQuery } from "./model/server";

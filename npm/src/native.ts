@@ -113,6 +113,14 @@ export function loadNative({ env, platform, root, require }: LoadOptions): Nativ
   throw missing(explain(platform, version, attempts));
 }
 
+/** What is wrong with this Node; undefined: nothing. */
+export function unsupportedNode(): string | undefined {
+  const platform = thisPlatform();
+  return isNodeSupported(platform.node)
+    ? undefined
+    : oldNode(platform, packageVersion(packageRoot));
+}
+
 function missing(message: string): Error {
   return polarisError("ADDON_MISSING", message);
 }

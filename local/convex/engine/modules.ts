@@ -1,6 +1,7 @@
 // Loads a folder of Convex functions: bundles it as the official CLI would (every module an entry
 // point, `convex` shared with this process) and collects what it exports. Nothing is run here but the
 // modules themselves.
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -57,6 +58,7 @@ const NOT_FUNCTIONS = new Set(["schema", "auth.config", "convex.config"]);
 export async function loadDeployment(folder: string, bundleFolder: string): Promise<Deployment> {
   const sources = await findModules(folder);
   if (sources.length === 0) throw new Error(`no Convex functions in ${folder}`);
+  for (const source of sources) refuseBadPath(source);
   await rm(bundleFolder, { recursive: true, force: true });
   await mkdir(bundleFolder, { recursive: true });
   await build({
@@ -71,7 +73,7 @@ export async function loadDeployment(folder: string, bundleFolder: string): Prom
     target: "node20",
     sourcemap: "inline",
     logLevel: "silent",
-    plugins: [shareConvex],
+    plugins: [shareConvex, ungenerated],
   });
   const deployment: Deployment = {
     functions: new Map(),
@@ -115,6 +117,19 @@ function isModuleName(name: string): boolean {
   return /^[^.#][^.]*\.[^.]+$/.test(name) || /^(auth|convex)\.config\.[jt]s$/.test(name);
 }
 
+/**
+ * A deployment refuses such a path, and with it everything that is pushed; the official CLI does not
+ * (github.com/get-convex/convex-backend/issues/231). The words are the deployment's.
+ */
+function refuseBadPath(source: string): void {
+  const path = source.replace(/\.[^.]+$/, ".js");
+  const bad = path.split("/").find((part) => !/^[A-Za-z0-9_.]+$/.test(part));
+  if (bad === undefined) return;
+  throw new Error(
+    `InvalidConfig: ${path} is not a valid path to a Convex module. Path component ${bad} can only contain alphanumeric characters, underscores, or periods.`,
+  );
+}
+
 /** One copy of `convex` for host and functions, found from here and not from the bundle's folder. */
 const shareConvex: Plugin = {
   name: "share-convex",
@@ -122,6 +137,40 @@ const shareConvex: Plugin = {
     build.onResolve({ filter: /^convex(\/|$)/ }, ({ path }) => ({
       path: import.meta.resolve(path),
       external: true,
+    }));
+  },
+};
+
+/** What the official CLI generates, as it is in every project. */
+const GENERATED: Readonly<Record<string, string>> = {
+  server: ["query", "mutation", "action"]
+    .flatMap((kind) => [
+      `export { ${kind}Generic as ${kind} } from "convex/server";`,
+      `export { internal${kind[0]?.toUpperCase()}${kind.slice(1)}Generic as internal${kind[0]?.toUpperCase()}${kind.slice(1)} } from "convex/server";`,
+    ])
+    .concat('export { httpActionGeneric as httpAction } from "convex/server";')
+    .join("\n"),
+  api: `import { anyApi, componentsGeneric } from "convex/server";
+export const api = anyApi;
+export const internal = anyApi;
+export const components = componentsGeneric();`,
+  dataModel: "export {};",
+};
+
+/** A project whose `_generated` is not committed works without it: nothing in it is the project's own. */
+const ungenerated: Plugin = {
+  name: "ungenerated",
+  setup(build) {
+    const filter = /(?:^|\/)_generated\/(server|api|dataModel)(?:\.[jt]s)?$/;
+    build.onResolve({ filter }, ({ path, resolveDir }) => {
+      const [, name = ""] = filter.exec(path) ?? [];
+      const base = join(resolveDir, path).replace(/\.[jt]s$/, "");
+      if ([".js", ".ts", ".mjs"].some((end) => existsSync(base + end))) return undefined;
+      return { path: name, namespace: "ungenerated" };
+    });
+    build.onLoad({ filter: /./, namespace: "ungenerated" }, ({ path }) => ({
+      contents: GENERATED[path] ?? "",
+      loader: "js",
     }));
   },
 };

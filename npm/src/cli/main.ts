@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { packageRoot } from "../native.ts";
+import { packageRoot, unsupportedNode } from "../native.ts";
 import { dev } from "./dev.ts";
 import { init } from "./init/index.ts";
 
@@ -18,7 +18,11 @@ const HELP = `polaris-agent: background AI jobs on Trigger.dev and Convex
 
 const [name = "--help", ...args] = process.argv.slice(2);
 const command = COMMANDS[name];
-if (command !== undefined) {
+const wrongNode = unsupportedNode();
+if (wrongNode !== undefined) {
+  process.stderr.write(`${wrongNode}\n`);
+  process.exitCode = 1;
+} else if (command !== undefined) {
   process.exitCode = await command(args);
 } else if (name === "--version" || name === "-v") {
   const text = readFileSync(join(packageRoot, "package.json"), "utf8");

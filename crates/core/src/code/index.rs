@@ -62,8 +62,7 @@ pub struct Index {
     pub project: Arc<Project>,
     files: Files,
     importers: OnceLock<Importers>,
-    /// Packages that the project's package.json files list.
-    packages: HashSet<String>,
+    layouts: Arc<Layouts>,
 }
 
 impl Index {
@@ -106,7 +105,12 @@ impl Index {
 
     /// Whether a package.json of the project lists the package that a specifier names.
     pub fn lists(&self, specifier: &str) -> bool {
-        self.packages.contains(package_of(specifier))
+        self.layouts.packages.contains(package_of(specifier))
+    }
+
+    /// The file that `specifier` names in the file `from`; `None` if it is not in the project.
+    pub fn resolve(&self, from: &str, specifier: &str) -> Option<Arc<str>> {
+        self.layouts.layout.resolve(from, specifier)
     }
 }
 
@@ -131,6 +135,7 @@ pub struct Indexer {
 struct Layouts {
     id: u64,
     layout: Layout,
+    /// Packages that the project's package.json files list.
     packages: HashSet<String>,
 }
 
@@ -254,8 +259,8 @@ fn update(
     if !gone.load(Ordering::Relaxed) {
         lock(read).retain(|path, _| files.contains_key(path));
     }
-    let packages = layouts.packages.clone();
-    (Index { project, files, importers: OnceLock::new(), packages }, layouts)
+    let index = Index { project, files, importers: OnceLock::new(), layouts: Arc::clone(&layouts) };
+    (index, layouts)
 }
 
 fn read_code(path: &str, text: &Arc<str>, good: Option<Arc<Facts>>) -> Code {

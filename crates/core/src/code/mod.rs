@@ -14,6 +14,7 @@ pub mod needle;
 pub mod paths;
 pub mod recover;
 pub mod relevance;
+pub mod repair;
 pub mod resolve;
 pub mod script_regex;
 pub mod server;

@@ -169,7 +169,7 @@ pub(super) fn change_limit(of_run: Duration) -> Duration {
 }
 
 /// What the log says of a file with this new text, or of one that is deleted. `at`: the call's own time.
-pub(super) fn change_line(path: &str, content: Option<&str>, at: f64) -> ChangeLine {
+pub(crate) fn change_line(path: &str, content: Option<&str>, at: f64) -> ChangeLine {
     ChangeLine {
         message: format!("{} {path}", if content.is_some() { "Wrote" } else { "Deleted" }),
         preview: content.map(|content| cap::preview(content, PREVIEW_UNITS)),

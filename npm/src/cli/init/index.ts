@@ -1,38 +1,71 @@
 // `polaris-agent init`: moves an existing Next.js + Convex project over. It shows what it would change,
-// changes nothing without a yes, and only in a clean working tree, so that git undoes it; a second run
-// finds nothing to do.
+// changes nothing without a yes, and only in a clean working tree; `--undo` takes it back, and a second
+// run finds nothing to do.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { packageRoot } from "../../native.ts";
-import { addSettings, editRoutes, removeInngest } from "./app.ts";
+import { apply, refuseHalfDone, undo } from "./apply.ts";
+import { tasksFolder } from "./config.ts";
 import { findInngest } from "./inngest.ts";
 import { type Change, Plan } from "./plan.ts";
-import { InitError, openProject } from "./project.ts";
+import { InitError, openProject, type ProjectFolder } from "./project.ts";
+import { editProse } from "./prose.ts";
+import { planRemoval, removeInngest } from "./remove.ts";
+import { editRoutes } from "./routes.ts";
 import { editSchema } from "./schema.ts";
+import { addSettings, removeSettings } from "./settings.ts";
+import { Sources } from "./sources.ts";
 import { addFiles } from "./tasks.ts";
 
-const MARK = ".polaris/init.json";
 /** Of the runner's packages: what this package was tested with. */
 const RUNNER = "4.8.3";
 
+const HELP = `polaris-agent init [FOLDER]: moves a Next.js + Convex project over from Inngest
+
+  --yes, -y   applies the changes without a question
+  --undo      puts back what the last init changed
+
+It shows the diff first and changes nothing without a yes.
+`;
+
 export async function init(args: string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { yes: { type: "boolean", short: "y", default: false } },
-  });
-  const root = resolve(positionals[0] ?? ".");
   try {
+    const { values, positionals } = readArgs(args);
+    if (values.help) {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    const root = resolve(positionals[0] ?? ".");
+    if (values.undo) {
+      process.stdout.write(undo(root));
+      return 0;
+    }
     return await run(root, values.yes);
   } catch (error) {
     if (!(error instanceof InitError)) throw error;
     process.stderr.write(`polaris-agent init: ${error.message}\n`);
     return 1;
+  }
+}
+
+function readArgs(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        yes: { type: "boolean", short: "y", default: false },
+        undo: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    throw new InitError(`${error instanceof Error ? error.message : error}\n\n${HELP}`);
   }
 }
 
@@ -54,30 +87,67 @@ async function run(root: string, yes: boolean): Promise<number> {
     return process.stdin.isTTY ? 0 : 1;
   }
   apply(root, changes);
-  process.stdout.write(
-    "Done. Next: npm install, npx convex dev (deploys the functions), npx polaris-agent dev or npx trigger.dev dev.\n",
-  );
+  process.stdout.write(`Done. Next:
+  npm install
+  npx convex dev --once                    deploys the functions
+  npx convex run polaris/settle:messages   ends messages that waited for a run that no longer comes
+  npx polaris-agent dev                    tries it on this machine; or: npx trigger.dev dev
+To take it back: npx polaris-agent init --undo
+`);
   return 0;
 }
 
 /** What would be changed; reads the project and writes nothing. */
 export function planFor(root: string): Plan {
   const project = openProject(root);
+  const sources = new Sources(project);
   const plan = new Plan(project.read);
   const found = findInngest(project);
-  addFiles(project, plan, found);
+  const version = versionOfPackage();
+  const removal = planRemoval(sources, plan, found);
+  addFiles(sources, plan, found, version, removal.moved);
   editSchema(project, plan);
   editRoutes(project, plan, found);
-  const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as {
-    version: string;
-  };
   addSettings(project, plan, {
     "polaris-agent": version,
     "@trigger.dev/sdk": RUNNER,
     "trigger.dev": RUNNER,
   });
-  removeInngest(project, plan, found);
+  if (removal.complete) {
+    const portedTools = `${tasksFolder(project, plan)}/ported-tools.ts`;
+    removeInngest(sources, plan, found, removal, portedTools);
+    removeSettings(project, plan);
+    editProse(project, plan);
+    listMentions(root, project, plan);
+  }
   return plan;
+}
+
+function versionOfPackage(): string {
+  const text = readFileSync(join(packageRoot, "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+const LOCK_FILE = /^(package-lock\.json|pnpm-lock\.yaml|yarn\.lock|bun\.lockb?)$/;
+const MAX_TEXT_CHARS = 1_000_000;
+
+/** What would still name Inngest, by place: nothing is left unsaid. */
+function listMentions(root: string, { read }: ProjectFolder, plan: Plan): void {
+  const tracked = git(root, "ls-files", "--cached", "--others", "--exclude-standard").stdout;
+  const files = new Set([
+    ...tracked.split("\n").filter((name) => name !== ""),
+    ...plan.changes().map(({ path }) => path),
+  ]);
+  for (const file of [...files].sort()) {
+    if (LOCK_FILE.test(basename(file)) || /(^|\/)node_modules(\/|$)/.test(file)) continue;
+    const text = plan.get(file) ?? "";
+    if (text.length > MAX_TEXT_CHARS || text.includes("\0") || read(file) === undefined) continue;
+    text.split("\n").forEach((line, index) => {
+      if (/inngest/i.test(line)) {
+        plan.left.push(`${file}:${index + 1}: mentions Inngest: ${line.trim().slice(0, 80)}`);
+      }
+    });
+  }
 }
 
 function report({ notes, left, remaining }: Plan): string {
@@ -93,7 +163,7 @@ function report({ notes, left, remaining }: Plan): string {
 }
 
 function git(root: string, ...args: string[]) {
-  return spawnSync("git", args, { cwd: root, encoding: "utf8" });
+  return spawnSync("git", args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 });
 }
 
 function refuseDirty(root: string): void {
@@ -109,38 +179,7 @@ function refuseDirty(root: string): void {
   }
 }
 
-function refuseHalfDone(root: string): void {
-  let paths: string[];
-  try {
-    paths = (JSON.parse(readFileSync(join(root, MARK), "utf8")) as { paths: string[] }).paths;
-  } catch {
-    return;
-  }
-  throw new InitError(
-    `an earlier init did not finish. Put its files back and run it again:\n  git checkout -- . && git clean -fd ${paths.map((path) => `"${path}"`).join(" ")}\n  rm ${MARK}`,
-  );
-}
-
-/** Marked before and unmarked after: what was interrupted is found by the next run. */
-function apply(root: string, changes: readonly Change[]): void {
-  const mark = join(root, MARK);
-  mkdirSync(dirname(mark), { recursive: true });
-  writeFileSync(join(dirname(mark), ".gitignore"), "*\n");
-  writeFileSync(mark, JSON.stringify({ paths: changes.map(({ path }) => path) }));
-  for (const { path, after } of changes) {
-    const full = join(root, path);
-    if (after === undefined) {
-      rmSync(full, { force: true });
-      continue;
-    }
-    mkdirSync(dirname(full), { recursive: true });
-    writeFileSync(`${full}.polaris`, after);
-    renameSync(`${full}.polaris`, full);
-  }
-  rmSync(mark);
-}
-
-/** As git shows it. */
+/** As git shows it; values of env files are nobody's to read in a log. */
 function diffOf(changes: readonly Change[]): string {
   const folder = mkdtempSync(join(tmpdir(), "polaris-init-"));
   try {
@@ -151,7 +190,7 @@ function diffOf(changes: readonly Change[]): string {
         if (text === undefined) continue;
         const file = join(folder, side, change.path);
         mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, text);
+        writeFileSync(file, basename(change.path).startsWith(".env") ? withoutValues(text) : text);
       }
     }
     const { stdout } = git(folder, "diff", "--no-index", "--no-color", "before", "after");
@@ -162,6 +201,10 @@ function diffOf(changes: readonly Change[]): string {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function withoutValues(text: string): string {
+  return text.replace(/^([^#\n=]*=).+$/gm, "$1…");
 }
 
 async function agreed(): Promise<boolean> {

@@ -16,8 +16,8 @@ export interface Send {
   file: string;
   /** The event's name; undefined when it is not written there. */
   name: string | undefined;
-  /** The source text of `data.messageId`, where there is one. */
-  messageId: string | undefined;
+  /** The object literal of its data. */
+  data: ts.ObjectLiteralExpression | undefined;
   /** The whole `inngest.send(...)` expression. */
   start: number;
   end: number;
@@ -32,7 +32,6 @@ export interface Findings {
   clients: string[];
   /** All files that import Inngest's packages. */
   importing: string[];
-  trees: Map<string, ts.SourceFile>;
 }
 
 export const INNGEST_PACKAGE = /^(inngest|@inngest\/.+)(\/|$)/;
@@ -45,13 +44,11 @@ export function findInngest(project: ProjectFolder): Findings {
     serving: [],
     clients: [],
     importing: [],
-    trees: new Map(),
   };
   for (const file of project.sources) {
     const text = project.read(file) ?? "";
     if (!/inngest|createFunction/i.test(text)) continue;
     const tree = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
-    found.trees.set(file, tree);
     const modules = tree.statements
       .filter(ts.isImportDeclaration)
       .map(({ moduleSpecifier }) => (moduleSpecifier as ts.StringLiteral).text);
@@ -81,7 +78,11 @@ function addFunction(
   file: string,
   node: ts.CallExpression,
 ): void {
-  const [options, trigger] = node.arguments;
+  const [options, second] = node.arguments;
+  // Since version 4 the trigger stands among the options; several are a list.
+  const declared = options && property(ts, options, "triggers");
+  const given = declared ?? (node.arguments.length > 2 ? second : undefined);
+  const trigger = given && ts.isArrayLiteralExpression(given) ? given.elements[0] : given;
   const id =
     (options && textOf(ts, property(ts, options, "id"))) ??
     (options && textOf(ts, property(ts, options, "name"))) ??
@@ -103,11 +104,10 @@ function addSend(
 ): void {
   const [event] = node.arguments;
   const data = event && property(ts, event, "data");
-  const messageId = data && property(ts, data, "messageId");
   found.sends.push({
     file,
     name: event && textOf(ts, property(ts, event, "name")),
-    messageId: messageId?.getText(),
+    data: data && ts.isObjectLiteralExpression(data) ? data : undefined,
     start: node.getStart(),
     end: node.getEnd(),
   });

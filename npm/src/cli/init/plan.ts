@@ -1,6 +1,8 @@
 // What `init` is going to do, as data: files before and after, what the person has to know, and what
 // was left alone. Pure: nothing here reads or writes the project.
 
+import { isSame, isUntouched, marked } from "./owned.ts";
+
 export interface Change {
   /** Relative to the project, with forward slashes. */
   path: string;
@@ -22,6 +24,10 @@ export class Plan {
   /** What was not recognised, and so left as it is. */
   readonly left: string[] = [];
   readonly remaining: Remaining[] = [];
+  /** Packages that what is written needs, beside the runner's, with their versions. */
+  readonly dependencies = new Map<string, string>();
+  /** Packages of Inngest that something still needs; undefined: all are kept. */
+  kept: ReadonlySet<string> | undefined;
   readonly #before = new Map<string, string | undefined>();
   readonly #after = new Map<string, string | undefined>();
   readonly #read: (path: string) => string | undefined;
@@ -40,11 +46,20 @@ export class Plan {
     this.#after.set(path, text);
   }
 
-  /** Writes a file that is ours; one that the person has changed since is left, and listed. */
-  add(path: string, text: string): void {
+  /** Writes a file that is ours; one that somebody has changed since is left, and listed. */
+  own(path: string, text: string, version: string): void {
     const there = this.get(path);
-    if (there === undefined) this.set(path, text);
-    else if (there !== text) this.left.push(`${path}: exists already and differs from ours`);
+    if (there === undefined || isUntouched(there)) {
+      // An older version's line alone is no reason to change a file.
+      if (there === undefined || !isSame(there, text)) this.set(path, marked(text, version));
+    } else if (!isSame(there, text)) {
+      this.left.push(`${path}: was changed since it was added, so it is not upgraded`);
+    }
+  }
+
+  /** Writes a file that belongs to the project from then on: one that is there is never touched. */
+  give(path: string, text: string): void {
+    if (this.get(path) === undefined) this.set(path, text);
   }
 
   changes(): Change[] {

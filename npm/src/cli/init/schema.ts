@@ -6,16 +6,66 @@ import { property } from "./inngest.ts";
 import { type Edit, edited, type Plan } from "./plan.ts";
 import type { ProjectFolder } from "./project.ts";
 
+interface Table {
+  /** Without these nothing works; init cannot invent their values. */
+  needed: readonly string[];
+  fields: Readonly<Record<string, string>>;
+  /** Unions of literals that must have at least these. */
+  literals: Readonly<Record<string, readonly string[]>>;
+  indexes: Readonly<Record<string, readonly string[]>>;
+}
+
+const union = (names: readonly string[]): string =>
+  `v.optional(v.union(${names.map((name) => `v.literal("${name}")`).join(", ")}))`;
 const STATUS = ["processing", "completed", "cancelled", "failed"];
-const FIELDS: Readonly<Record<string, string>> = {
-  status: `v.optional(v.union(${STATUS.map((name) => `v.literal("${name}")`).join(", ")}))`,
-  triggerRunId: "v.optional(v.string())",
-  toolCalls:
-    "v.optional(v.array(v.object({ id: v.string(), name: v.string(), args: v.any(), result: v.optional(v.any()) })))",
-};
-const INDEXES: Readonly<Record<string, string[]>> = {
-  by_conversation: ["conversationId"],
-  by_project_status: ["projectId", "status"],
+const IMPORTS = ["importing", "completed", "failed"];
+const EXPORTS = ["exporting", "completed", "failed", "cancelled"];
+
+const TABLES: Readonly<Record<string, Table>> = {
+  messages: {
+    needed: ["conversationId", "projectId", "role", "content"],
+    fields: {
+      status: union(STATUS),
+      triggerRunId: "v.optional(v.string())",
+      toolCalls:
+        "v.optional(v.array(v.object({ id: v.string(), name: v.string(), args: v.any(), result: v.optional(v.any()) })))",
+    },
+    literals: { status: STATUS },
+    indexes: {
+      by_conversation: ["conversationId"],
+      by_project_status: ["projectId", "status"],
+    },
+  },
+  projects: {
+    needed: ["name", "ownerId", "updatedAt"],
+    fields: {
+      importStatus: union(IMPORTS),
+      exportStatus: union(EXPORTS),
+      exportRepoUrl: "v.optional(v.string())",
+    },
+    literals: { importStatus: IMPORTS, exportStatus: EXPORTS },
+    indexes: {},
+  },
+  conversations: {
+    needed: ["projectId", "title", "updatedAt"],
+    fields: {},
+    literals: {},
+    indexes: { by_project: ["projectId"] },
+  },
+  files: {
+    needed: ["projectId", "name", "type", "updatedAt"],
+    fields: {
+      parentId: 'v.optional(v.id("files"))',
+      content: "v.optional(v.string())",
+      storageId: 'v.optional(v.id("_storage"))',
+    },
+    literals: {},
+    indexes: {
+      by_project: ["projectId"],
+      by_parent: ["parentId"],
+      by_project_parent: ["projectId", "parentId"],
+    },
+  },
 };
 const EVENTS = `generationEvents: defineTable({
     projectId: v.id("projects"),
@@ -36,33 +86,61 @@ export function editSchema(project: ProjectFolder, plan: Plan): void {
   }
   const tree = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   const tables = findTables(ts, tree);
-  const messages = tables && property(ts, tables, "messages");
-  const found = messages && fieldsOf(ts, messages);
-  if (tables === undefined || messages === undefined || found === undefined) {
+  const found = tables && property(ts, tables, "messages");
+  if (tables === undefined || found === undefined || fieldsOf(ts, found) === undefined) {
     plan.left.push(
-      `${path}: no messages table with its fields written in defineTable({ ... }); add status, triggerRunId and toolCalls by hand (docs/migrating-from-inngest.md)`,
+      `${path}: no messages table with its fields written in defineTable({ ... }); add what is missing by hand (docs/migrating-from-inngest.md)`,
     );
     return;
   }
   const edits: Edit[] = [];
-  const missing = Object.entries(FIELDS).filter(
-    ([name]) => property(ts, found, name) === undefined,
-  );
-  if (missing.length > 0) edits.push(addProperties(found, missing));
-  const status = property(ts, found, "status");
-  if (status !== undefined) edits.push(...addLiterals(ts, status, plan, path));
-  const source = messages.getText();
-  const indexes = Object.entries(INDEXES).filter(([name]) => !source.includes(`"${name}"`));
-  if (indexes.length > 0) {
-    const calls = indexes.map(
-      ([name, fields]) => `\n    .index("${name}", ${JSON.stringify(fields)})`,
-    );
-    edits.push({ start: messages.getEnd(), end: messages.getEnd(), text: calls.join("") });
+  for (const [name, wanted] of Object.entries(TABLES)) {
+    const table = property(ts, tables, name);
+    const fields = table && fieldsOf(ts, table);
+    if (table === undefined || fields === undefined) {
+      plan.left.push(
+        `${path}: there is no table ${name} whose fields are written in defineTable({ ... })`,
+      );
+    } else edits.push(...editTable(ts, plan, path, name, wanted, table, fields));
   }
   if (property(ts, tables, "generationEvents") === undefined) {
     edits.push(addText(tables, EVENTS));
   }
   plan.set(path, edited(text, edits));
+}
+
+function editTable(
+  ts: ProjectFolder["ts"],
+  plan: Plan,
+  path: string,
+  name: string,
+  wanted: Table,
+  table: ts.Node,
+  fields: ts.ObjectLiteralExpression,
+): Edit[] {
+  const edits: Edit[] = [];
+  for (const field of wanted.needed) {
+    if (property(ts, fields, field) !== undefined) continue;
+    plan.left.push(`${path}: ${name} has no ${field}, which the functions in polaris/ need`);
+  }
+  const missing = Object.entries(wanted.fields).filter(
+    ([field]) => property(ts, fields, field) === undefined,
+  );
+  if (missing.length > 0) edits.push(addProperties(fields, missing));
+  for (const [field, literals] of Object.entries(wanted.literals)) {
+    const value = property(ts, fields, field);
+    if (value !== undefined)
+      edits.push(...addLiterals(ts, value, literals, plan, `${path}: ${name}.${field}`));
+  }
+  const source = table.getText();
+  const calls = Object.entries(wanted.indexes)
+    .filter(([index]) => !source.includes(`"${index}"`) && !source.includes(`'${index}'`))
+    .map(
+      ([index, on]) => `\n    .index("${index}", [${on.map((field) => `"${field}"`).join(", ")}])`,
+    );
+  if (calls.length > 0)
+    edits.push({ start: table.getEnd(), end: table.getEnd(), text: calls.join("") });
+  return edits;
 }
 
 function findTables(
@@ -107,20 +185,25 @@ function addText(object: ts.ObjectLiteralExpression, text: string): Edit {
   return { start: at, end: at, text: `${separator}\n${indent}${text}` };
 }
 
-function addLiterals(ts: ProjectFolder["ts"], status: ts.Node, plan: Plan, path: string): Edit[] {
-  const missing = STATUS.filter((name) => !status.getText().includes(`v.literal("${name}")`));
+function addLiterals(
+  ts: ProjectFolder["ts"],
+  field: ts.Node,
+  literals: readonly string[],
+  plan: Plan,
+  where: string,
+): Edit[] {
+  const source = field.getText().replaceAll("'", '"');
+  const missing = literals.filter((name) => !source.includes(`v.literal("${name}")`));
   if (missing.length === 0) return [];
   let union: ts.CallExpression | undefined;
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && node.expression.getText() === "v.union") union ??= node;
     ts.forEachChild(node, visit);
   };
-  visit(status);
+  visit(field);
   const last = union?.arguments.at(-1);
   if (last === undefined) {
-    plan.left.push(
-      `${path}: the status of messages is no v.union of literals; it lacks ${missing.join(", ")}`,
-    );
+    plan.left.push(`${where} is no v.union of literals; it lacks ${missing.join(", ")}`);
     return [];
   }
   const text = missing.map((name) => `, v.literal("${name}")`).join("");

@@ -1,188 +1,178 @@
 // The files that `init` adds: the task files and the Convex functions of this package, copied as they
-// are but for the paths of their imports, and the application's door to both. The app's own prompt and
-// numbers are carried over as they stand in its source.
+// are but for the paths of their imports, the application's door to both, and what of the app's own
+// functions goes on in them.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { packageRoot } from "../../native.ts";
-import { type Findings, type InngestFunction, property } from "./inngest.ts";
+import { type Carried, carryOver } from "./carry.ts";
+import { editConfig, tasksFolder } from "./config.ts";
+import { Extraction } from "./extract.ts";
+import type { Findings, InngestFunction } from "./inngest.ts";
+import { DEFAULT_KEY, DEFAULT_URL, type Model } from "./model.ts";
 import type { Plan } from "./plan.ts";
-import type { ProjectFolder } from "./project.ts";
+import type { Sources } from "./sources.ts";
 
 export const DOOR = "lib/polaris.ts";
 /** Where the copied Convex functions stand, below the app's own folder. */
 export const CONVEX_MODULE = "polaris/system";
 
-const TASKS = [
-  "trigger/run.ts",
-  "trigger/child.ts",
-  "trigger/variables.ts",
-  "trigger/tasks/process-message.ts",
-  "trigger/tasks/generate-project.ts",
-  "trigger/tasks/generation-step.ts",
-];
-
-const CONFIG = `import { defineConfig } from "@trigger.dev/sdk";
-import { polarisAgent } from "polaris-agent/trigger";
-
-export default defineConfig({
-  project: process.env.TRIGGER_PROJECT_REF ?? "proj_set_TRIGGER_PROJECT_REF",
-  dirs: ["./trigger"],
-  runtime: "node",
-  maxDuration: 3600,
-  retries: {
-    enabledInDev: true,
-    default: { maxAttempts: 3, factor: 2, minTimeoutInMs: 1000, maxTimeoutInMs: 60000, randomize: true },
-  },
-  processKeepAlive: true,
-  build: { extensions: [polarisAgent()] },
-});
-`;
-
-export function addFiles(project: ProjectFolder, plan: Plan, found: Findings): void {
-  const { sources } = project;
-  const config = sources.find((file) => /^trigger\.config\.[mc]?[jt]s$/.test(file));
-  if (config === undefined) plan.add("trigger.config.ts", CONFIG);
-  else if (!plan.get(config)?.includes("polarisAgent(")) {
-    plan.left.push(`${config}: add polarisAgent() of "polaris-agent/trigger" to build.extensions`);
-  }
-  const answering = found.functions.find(isMessageFunction);
-  for (const path of TASKS) {
-    const text = withoutExtensions(readFileSync(join(packageRoot, path), "utf8"));
-    const isMessage = path.endsWith("process-message.ts");
-    plan.add(
-      path,
-      isMessage && answering ? carryOver(project, plan, found, answering, text) : text,
-    );
-  }
-  addConvexFunctions(project, plan);
-  plan.add(`${project.source}${DOOR}`, door());
-}
+/** Ours: upgraded while nobody changes them. */
+const HAND_OVER = ["run.ts", "child.ts", "variables.ts"];
+/** The project's from now on. */
+const TASKS = ["process-message.ts", "generate-project.ts", "generation-step.ts"];
+const CONVEX_ENTRIES = ["system.ts", "leases.ts", "generations.ts", "reports.ts", "settle.ts"];
 
 export function isMessageFunction({ id, trigger }: InngestFunction): boolean {
   return trigger === "message/sent" || /^process-?message$/i.test(id);
 }
 
-/** Bundlers' resolution takes no extensions of TypeScript. */
-function withoutExtensions(text: string): string {
-  return text.replace(/(from "\.{1,2}\/[\w./-]+)\.ts"/g, '$1"');
+export function isGenerationFunction({ id, trigger }: InngestFunction): boolean {
+  return /^project\/generate$/.test(trigger) || /^generate-?project$/i.test(id);
 }
 
-function addConvexFunctions({ convex }: ProjectFolder, plan: Plan): void {
-  const base = join(packageRoot, "app", "convex");
-  if (!existsSync(base)) throw new Error(`${base} is missing from this package`);
-  const open = ["system.ts", "leases.ts", "generations.ts", "reports.ts"];
+/** `moved`: where a file of the project will stand. */
+export function addFiles(
+  sources: Sources,
+  plan: Plan,
+  found: Findings,
+  version: string,
+  moved: (file: string) => string,
+): void {
+  const { project } = sources;
+  editConfig(project, plan);
+  const folder = tasksFolder(project, plan);
+  const at = (file: string) => posix.join(folder, file);
+  for (const file of HAND_OVER) plan.own(at(file), packaged(`trigger/${file}`), version);
+  const extraction = new Extraction(sources, at("carried.ts"), moved);
+  const answering = found.functions.find(isMessageFunction);
+  const carried = answering && carryOver(sources, plan, answering, extraction);
+  for (const file of TASKS) {
+    const text = packaged(`trigger/tasks/${file}`);
+    const isMessage = file === "process-message.ts" && carried !== undefined;
+    plan.give(at(`tasks/${file}`), isMessage ? withCarried(text, carried) : text);
+  }
+  if (answering !== undefined && !extraction.isEmpty) {
+    plan.give(
+      at("carried.ts"),
+      extraction.text(
+        `// What ${answering.id} had before it moved here: as it stood in the app's own source.`,
+      ),
+    );
+  }
+  const init = at("init.ts");
+  if (plan.get(init) === undefined) plan.set(init, initFile(carried?.models ?? {}));
+  else if (!plan.get(init)?.includes("POLARIS_CONVEX_MODULE")) {
+    plan.left.push(
+      `${init}: set POLARIS_CONVEX_MODULE to ${CONVEX_MODULE} for the workers, there or as a variable`,
+    );
+  }
+  const ported = at("ported-tools.ts");
+  if (carried?.tools !== undefined || plan.get(ported) !== undefined) {
+    plan.own(ported, packaged("npm/init/ported-tools.ts"), version);
+  }
+  addConvexFunctions(sources, plan, version);
+  plan.own(`${project.source}${DOOR}`, door(), version);
+}
+
+function packaged(path: string): string {
+  const file = join(packageRoot, path);
+  if (!existsSync(file)) throw new Error(`${file} is missing from this package`);
+  // Bundlers' resolution takes no extensions of TypeScript.
+  return readFileSync(file, "utf8").replace(/(from "\.{1,2}\/[\w./-]+)\.ts"/g, '$1"');
+}
+
+function addConvexFunctions({ project: { convex } }: Sources, plan: Plan, version: string): void {
+  const open = [...CONVEX_ENTRIES];
   const seen = new Set<string>();
   for (let file = open.pop(); file !== undefined; file = open.pop()) {
     if (seen.has(file)) continue;
     seen.add(file);
-    const text = readFileSync(join(base, file), "utf8");
+    const text = packaged(`app/convex/${file}`);
     for (const [, id = ""] of text.matchAll(/from "(\.{1,2}\/[\w./-]+)"/g)) {
       if (!id.includes("_generated")) open.push(`${posix.join(posix.dirname(file), id)}.ts`);
     }
     const api = /import \{ internal \} from "[./]+_generated\/api";/;
-    plan.add(
-      `${convex}polaris/${file}`,
-      text
-        // The types of `api` know this module only after the next code generation.
-        .replace(api, 'import { anyApi as internal } from "convex/server";')
-        .replace(/\binternal\.(?=\w+\.)/g, "internal.polaris.")
-        .replace(
-          /(from ")((?:\.\.?\/)+)(_generated\/)/g,
-          (_, head, up, tail) => `${head}${up === "./" ? "../" : `../${up}`}${tail}`,
-        ),
-    );
+    const placed = text
+      // The types of `api` know this module only after the next code generation.
+      .replace(api, 'import { anyApi as internal } from "convex/server";')
+      .replace(/\binternal\.(?=\w+\.)/g, "internal.polaris.")
+      .replace(
+        /(from ")((?:\.\.?\/)+)(_generated\/)/g,
+        (_, head, up, tail) => `${head}${up === "./" ? "../" : `../${up}`}${tail}`,
+      );
+    plan.own(`${convex}polaris/${file}`, placed, version);
   }
 }
 
-/** The app's own system prompt and numbers, in the task that takes the function's place. */
-function carryOver(
-  { ts, read, sources }: ProjectFolder,
-  plan: Plan,
-  found: Findings,
-  { file, node }: InngestFunction,
-  task: string,
-): string {
-  const values = new Map<string, import("typescript").Node>();
-  const visit = (at: import("typescript").Node): void => {
-    for (const name of [
-      "system",
-      "maxSteps",
-      "maxIter",
-      "maxTokens",
-      "maxOutputTokens",
-      "temperature",
-    ]) {
-      const value = property(ts, at, name);
-      if (value !== undefined && !values.has(name)) values.set(name, value);
-    }
-    if (ts.isCallExpression(at) && at.expression.getText() === "stepCountIs") {
-      const [count] = at.arguments;
-      if (count !== undefined) values.set("maxSteps", count);
-    }
-    ts.forEachChild(at, visit);
-  };
-  // The model may be set up outside the function, in the same file.
-  visit(node);
-  const tree = found.trees.get(file);
-  if (tree !== undefined) visit(tree);
-
+/** The task with what was carried over in the places of its defaults. */
+function withCarried(task: string, carried: Carried): string {
+  const { prompt, tools, limits, maxAttempts, concurrencyLimit } = carried;
   let text = task;
-  const numbers = {
-    maxSteps: ["maxSteps", "maxIter"],
-    maxOutputTokens: ["maxOutputTokens", "maxTokens"],
-    temperature: ["temperature"],
-  };
-  for (const [ours, theirs] of Object.entries(numbers)) {
-    const value = theirs.map((name) => values.get(name)).find((each) => each !== undefined);
-    if (value === undefined) continue;
-    if (ts.isNumericLiteral(value)) {
-      text = text.replace(new RegExp(`(${ours}: )[\\d_.]+`), `$1${value.getText()}`);
-    } else
-      plan.left.push(
-        `${file}: ${ours} is ${value.getText()}, set it in trigger/tasks/process-message.ts`,
-      );
+  for (const [name, value] of limits) {
+    text = text.replace(new RegExp(`(${name}: )[\\d_.]+`), (_, head: string) => `${head}${value}`);
   }
-  const system = values.get("system");
-  if (system === undefined) return text;
-  const literal = literalOf(system, file);
-  if (literal === undefined) {
-    plan.left.push(
-      `${file}: the system prompt is ${system.getText().slice(0, 60)}; give it to prompts.system in trigger/tasks/process-message.ts`,
+  if (maxAttempts !== undefined) {
+    text = text.replace(/(MAX_ATTEMPTS = )\d+/, (_, head: string) => `${head}${maxAttempts}`);
+  }
+  if (concurrencyLimit !== undefined) {
+    text = text.replace(
+      /(id: "process-message",\n)( *)/,
+      (_, head: string, indent: string) =>
+        `${head}${indent}queue: { concurrencyLimit: ${concurrencyLimit} },\n${indent}`,
     );
-    return text;
   }
-  plan.add(
-    "trigger/prompts.ts",
-    `// The system prompt of this app, as it was.\n\nexport const SYSTEM_PROMPT = ${literal};\n`,
+  const names = [prompt, tools, ...limits.values()]
+    .map((value) => /^(app\w+)/.exec(value ?? "")?.[1])
+    .filter((name) => name !== undefined);
+  if (names.length > 0) {
+    text = text.replace(
+      "import { handOver,",
+      `import { ${[...new Set(names)].sort().join(", ")} } from "../carried";\nimport { handOver,`,
+    );
+  }
+  const options = [
+    ...(tools === undefined ? [] : [`tools: ${tools},`]),
+    ...(prompt === undefined ? [] : [`prompts: { system: { text: ${prompt} } },`]),
+  ];
+  // In the place of the comments that say what could stand there.
+  return text.replace(
+    /( *)options: \{\n(?:\s*\/\/.*\n)*( *)limits:/,
+    (_, outer: string, indent: string) =>
+      `${outer}options: {\n${options.map((line) => `${indent}${line}\n`).join("")}${indent}limits:`,
   );
-  return text
-    .replace(/(import \{ handOver)/, 'import { SYSTEM_PROMPT } from "../prompts";\n$1')
-    .replace(/(\n\s*)(limits: \{)/, "$1prompts: { system: { text: SYSTEM_PROMPT } },$1$2");
+}
 
-  /** The literal's own source text, wherever it is declared. */
-  function literalOf(value: import("typescript").Node, where: string): string | undefined {
-    if (ts.isStringLiteralLike(value)) return value.getText();
-    if (!ts.isIdentifier(value)) return undefined;
-    const name = value.text;
-    for (const candidate of [where, ...sources]) {
-      const source = read(candidate);
-      if (source === undefined || !source.includes(name)) continue;
-      const parsed = ts.createSourceFile(candidate, source, ts.ScriptTarget.Latest, true);
-      for (const statement of parsed.statements) {
-        if (!ts.isVariableStatement(statement)) continue;
-        for (const { name: declared, initializer } of statement.declarationList.declarations) {
-          if (declared.getText() !== name || initializer === undefined) continue;
-          if (ts.isStringLiteralLike(initializer)) return initializer.getText();
-        }
-      }
+/** What the workers of this app use where the environment says nothing. */
+function initFile({ primary, fallback }: Carried["models"]): string {
+  const defaults = new Map([["POLARIS_CONVEX_MODULE", CONVEX_MODULE]]);
+  const keys: [string, string][] = [];
+  const add = (role: "PRIMARY" | "FALLBACK", model: Model | undefined): void => {
+    if (model === undefined) return;
+    defaults.set(`POLARIS_${role}_MODEL`, model.name);
+    if (model.baseUrl !== undefined && model.baseUrl !== DEFAULT_URL[role])
+      defaults.set(`POLARIS_${role}_BASE_URL`, model.baseUrl);
+    if (model.protocol !== "openai-chat") defaults.set(`POLARIS_${role}_PROTOCOL`, model.protocol);
+    if (model.keyVariable && model.keyVariable !== DEFAULT_KEY) {
+      keys.push([`POLARIS_${role}_API_KEY`, model.keyVariable]);
     }
-    return undefined;
-  }
+  };
+  add("PRIMARY", primary);
+  add("FALLBACK", fallback);
+  const lines = [...defaults].map(([name, value]) => `  ${name}: ${JSON.stringify(value)},\n`);
+  const keyLines = keys.map(([name, own]) => `process.env.${name} ||= process.env.${own} ?? "";\n`);
+  return `// Runs once in each worker, before a task: the settings of this app. A variable of the environment wins.
+
+const DEFAULTS = {
+${lines.join("")}};
+
+for (const [name, value] of Object.entries(DEFAULTS)) process.env[name] ||= value;
+${keyLines.length === 0 ? "" : `// The keys, under the names that this app has for them.\n${keyLines.join("")}`}`;
 }
 
 function door(): string {
-  return `// Starts and cancels the runs that answer messages; what the routes call.
+  const api = `anyApi.${CONVEX_MODULE.replace("/", ".")}`;
+  return `// Starts and cancels the runs of polaris-agent; what the routes call.
 
 import { runs, tasks } from "@trigger.dev/sdk";
 import { ConvexHttpClient } from "convex/browser";
@@ -201,7 +191,7 @@ function store() {
 export async function startMessage(messageId: string): Promise<{ ids: string[] }> {
   const { convex, key } = store();
   const run = await tasks.trigger("process-message", { messageId }, { idempotencyKey: messageId });
-  const stored = await convex.mutation(anyApi.${CONVEX_MODULE.replace("/", ".")}.updateMessageTriggerRunId, {
+  const stored = await convex.mutation(${api}.updateMessageTriggerRunId, {
     ...key,
     messageId,
     triggerRunId: run.id,
@@ -214,12 +204,21 @@ export async function startMessage(messageId: string): Promise<{ ids: string[] }
 /** Cancels a message: its status first, which every writer respects, then its run. */
 export async function cancelMessage(messageId: string): Promise<{ ids: string[] }> {
   const { convex, key } = store();
-  await convex.mutation(anyApi.${CONVEX_MODULE.replace("/", ".")}.cancelMessage, { ...key, messageId });
-  const message = await convex.query(anyApi.${CONVEX_MODULE.replace("/", ".")}.getMessageById, { ...key, messageId });
+  await convex.mutation(${api}.cancelMessage, { ...key, messageId });
+  const message = await convex.query(${api}.getMessageById, { ...key, messageId });
   const runId: string | undefined = message?.triggerRunId;
   if (runId === undefined) return { ids: [] };
   await runs.cancel(runId);
   return { ids: [runId] };
+}
+
+/** Starts the run that generates a project's files. */
+export async function startGeneration(payload: {
+  projectId: string;
+  description: string;
+}): Promise<{ ids: string[] }> {
+  const run = await tasks.trigger("generate-project", payload);
+  return { ids: [run.id] };
 }
 `;
 }
