@@ -35,7 +35,7 @@ const IS_TEST =
   /\.test\.|[\\/](tests|benches|fixtures|testing)[\\/]|_generated|\.(md|json|css|svg|html)$|(^|[/_])(testing|tests)\.rs$/;
 /** The operating system's, npm's and Node's own, and what one part of this repository sets for another. */
 const NOT_OURS = new Set(
-  "PATH HOME TMPDIR TEMP USERPROFILE CI NODE_OPTIONS NEXT_TELEMETRY_DISABLED POLARIS_CLI_LIFELINE POLARIS_PACKED POLARIS_NODES CORPUS_WHOLE".split(
+  "PATH HOME TMPDIR TEMP USERPROFILE CI NODE_OPTIONS NEXT_TELEMETRY_DISABLED POLARIS_CLI_LIFELINE POLARIS_PACKED POLARIS_NODES CORPUS_WHOLE GENERATION_WHOLE".split(
     " ",
   ),
 );

@@ -41,6 +41,8 @@ async function firstPage(browser: Browser, state: string): Promise<number> {
   const child = spawn(NPM, ["start", "--silent", "--", "--port", "0", "--state", state], {
     cwd: REPOSITORY,
     stdio: ["ignore", "pipe", "ignore"],
+    // A group of its own: Ctrl-C in a terminal reaches all of it, npm alone would keep it.
+    detached: true,
   });
   const ended = new Promise<void>((settle) => child.once("close", () => settle()));
   try {
@@ -58,7 +60,7 @@ async function firstPage(browser: Browser, state: string): Promise<number> {
     await page.getByRole("list", { name: "Projects" }).getByRole("link").first().waitFor();
     return performance.now() - begun;
   } finally {
-    child.kill("SIGINT");
+    if (child.exitCode === null) process.kill(-(child.pid as number), "SIGINT");
     await ended;
     await page.close();
   }

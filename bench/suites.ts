@@ -3,6 +3,7 @@
 
 import { cancel } from "./cancel.ts";
 import type { ClientName, Harness, Plan, Sample } from "./harness.ts";
+import { inspect } from "./inspect.ts";
 import { page } from "./page.ts";
 import { bound, compare, type Round, type Row } from "./report.ts";
 import { sandbox } from "./sandbox.ts";
@@ -318,6 +319,7 @@ export const SUITES: Readonly<Record<string, Suite>> = {
   loop,
   ttft,
   tools,
+  inspect,
   "slow-store": slowStore,
   startup,
   sandbox,

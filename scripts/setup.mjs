@@ -12,12 +12,14 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { bundleOf, ensureLocalCode } from "./local-code.mjs";
 import { run } from "./process.mjs";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+/** What commands of a model are tried out with inside the sandbox, apart from the root's packages. */
+export const SANDBOX_TOOLS = join(ROOT, "__test__/sandbox/tools");
 const LEAST_NODE = [20, 19];
 const LOCK_WAIT_MS = 250;
 
@@ -102,16 +104,18 @@ export function stalePackages(root = ROOT) {
   return undefined;
 }
 
-async function ensurePackages() {
-  const why = stalePackages();
+/** Installs what a folder's lock file says, if that is not what is there. */
+export async function ensurePackages(root = ROOT) {
+  const why = stalePackages(root);
   if (why === undefined) return;
-  say(`installing packages (npm ci): ${why}`);
-  let result = await npm("ci");
+  const where = root === ROOT ? "" : ` of ${relative(ROOT, root)}`;
+  say(`installing packages${where} (npm ci): ${why}`);
+  let result = await npm(root, "ci");
   // A registry that lacks packages for other platforms (a mirror, say) makes a lock file without
   // them, which `npm ci` refuses. `npm install` takes the same versions from it, and leaves it alone.
   if (result.code !== 0 && /EUSAGE/.test(result.errors)) {
     say("npm ci refuses the lock file, installing its versions with npm install --no-save");
-    result = await npm("install", "--no-save");
+    result = await npm(root, "install", "--no-save");
   }
   if (result.code !== 0) {
     throw new SetupError(
@@ -120,11 +124,11 @@ async function ensurePackages() {
   }
 }
 
-function npm(...command) {
+function npm(cwd, ...command) {
   const [program, before] = npmCommand();
   // Nothing here needs install scripts of dependencies, so none are run.
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  return run(program, [...before, ...command, ...quiet], { cwd: ROOT, quiet: true });
+  return run(program, [...before, ...command, ...quiet], { cwd, quiet: true });
 }
 
 const MAX_SHOWN_LINES = 40;

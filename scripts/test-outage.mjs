@@ -1,5 +1,6 @@
-// npm run test:outage: sets up what is missing, then __test__/outage/main.ts.
+// npm run test:outage: sets up what is missing, builds the release addon (what a run takes beyond its
+// stream is shown), then __test__/outage/main.ts.
 
-import { runTypeScript } from "./setup.mjs";
+import { runRelease } from "./release.mjs";
 
-await runTypeScript("__test__/outage/main.ts");
+await runRelease("test:outage", "__test__/outage/main.ts");

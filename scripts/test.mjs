@@ -2,7 +2,7 @@
 // times are measured there). `npm test -- local/model` runs only the test files below a path.
 
 import { ensureBrowser } from "./browser.mjs";
-import { main, setup } from "./setup.mjs";
+import { ensurePackages, main, SANDBOX_TOOLS, setup } from "./setup.mjs";
 import { findTests, runCargoTests, runNodeTests, sum, summary } from "./tests.mjs";
 
 const BESIDE_THE_CODE = ["scripts", "local", "app", "npm", "trigger"];
@@ -17,6 +17,8 @@ await main(async () => {
   } else {
     // Without one, and not in CI, the browser tests count as skipped.
     await ensureBrowser();
+    // Without them, and not in CI, commands are tried out without linters and test runners.
+    if (process.env.CI !== undefined) await ensurePackages(SANDBOX_TOOLS);
     total = sum(
       await runCargoTests(),
       await runNodeTests(findTests(BESIDE_THE_CODE), { concurrency: 2 }),

@@ -63,9 +63,13 @@ export function findTests(places, root = ROOT) {
 
 /**
  * @param {readonly string[]} files
- * @param {{ concurrency?: number, quiet?: boolean }} options
+ * @param {{ concurrency?: number, quiet?: boolean, timeoutMs?: number }} options `timeoutMs` is that of
+ *   each file, too
  */
-export async function runNodeTests(files, { concurrency = 2, quiet = false } = {}) {
+export async function runNodeTests(
+  files,
+  { concurrency = 2, quiet = false, timeoutMs = TEST_TIMEOUT_MS } = {},
+) {
   if (files.length === 0) return NONE;
   const folder = mkdtempSync(join(tmpdir(), "polaris-test-"));
   const counted = join(folder, "counts.json");
@@ -77,7 +81,7 @@ export async function runNodeTests(files, { concurrency = 2, quiet = false } = {
         "tsx",
         "--test",
         `--test-concurrency=${concurrency}`,
-        `--test-timeout=${TEST_TIMEOUT_MS}`,
+        `--test-timeout=${timeoutMs}`,
         "--test-reporter=spec",
         "--test-reporter-destination=stdout",
         `--test-reporter=${join(ROOT, "scripts", "count-reporter.mjs")}`,

@@ -240,10 +240,17 @@ describe("sending", () => {
     assert.equal((await site.message(body.messageId))?.triggerRunId, body.runId);
   });
 
-  it("fails the message when the runner does not take it, and the next one passes", async () => {
+  it("fails the message when the runner does not take it, and the next one passes", async (t) => {
     const { conversationId, convex } = await site.conversation("anna");
     site.gate.refuses = true;
+    const logged = t.mock.method(console, "error", () => undefined);
     const refused = await send(conversationId);
+    // The person gets words, the log gets the cause.
+    const [line, cause] = logged.mock.calls.at(-1)?.arguments ?? [];
+    logged.mock.restore();
+    assert.equal(line, "POST /api/messages failed:");
+    assert.ok(cause instanceof Error && cause.cause instanceof Error);
+    assert.match(cause.cause.message, /no such task/);
     assert.match(error(refused, 502), /could not be started/);
     const failed = await convex.query(api.messages.streaming, {
       messageId: String(refused.body.messageId),

@@ -9,6 +9,8 @@ import type { AxeResults, RunOptions } from "axe-core";
 import type { Page } from "playwright-core";
 import { api } from "../../app/convex/_generated/api.js";
 import { LOCAL_USER_COOKIE, signLocalToken } from "../../app/src/auth/local.ts";
+import { type App, startApp } from "../../local/app/index.ts";
+import { eventually } from "../end-to-end/fixtures/servers.ts";
 import { Lab, NO_BROWSER } from "./fixtures/lab.ts";
 import { ProjectPage } from "./fixtures/project-page.ts";
 
@@ -37,20 +39,47 @@ describe("pages for everybody", { skip: NO_BROWSER }, () => {
   let lab: Lab;
   let projectId: string;
   let generated: string;
+  let strangers: App;
   before(async () => {
     lab = await Lab.start("accessibility");
     Object.assign(process.env, lab.world.stack.appEnv);
     projectId = await talkedAbout(lab);
     generated = await halfGenerated(lab);
+    strangers = await signedOut();
   });
-  after(() => lab?.close());
+  after(async () => {
+    await strangers?.close();
+    await lab?.close();
+  });
   afterEach(() => lab.tidy());
+
+  /** An app whose people come from Stack Auth, and nobody has come yet. */
+  async function signedOut(): Promise<App> {
+    const { env, appEnv } = lab.world.stack;
+    return await startApp({
+      mode: "production",
+      port: 0,
+      env: {
+        ...env,
+        ...appEnv,
+        NEXT_PUBLIC_STACK_PROJECT_ID: "11111111-2222-4333-8444-555555555555",
+        NEXT_PUBLIC_STACK_PUBLISHABLE_CLIENT_KEY: "pck_none",
+        STACK_SECRET_SERVER_KEY: "ssk_none",
+        STACK_API_URL: "http://127.0.0.1:9",
+      },
+    });
+  }
 
   for (const theme of ["light", "dark"] as const) {
     for (const width of [1280, 360]) {
       it(`${theme}, ${width} pixels wide`, async () => {
         const height = width < 500 ? 740 : 800;
-        const page = await lab.page({ theme, width, height, allow: /PROJECT_NOT_FOUND/ });
+        const page = await lab.page({
+          theme,
+          width,
+          height,
+          allow: /PROJECT_NOT_FOUND|40[14]|50\d/,
+        });
         const found: string[] = [];
         const look = async (what: string): Promise<void> => {
           await page.evaluate(() => document.fonts.ready);
@@ -106,6 +135,7 @@ describe("pages for everybody", { skip: NO_BROWSER }, () => {
         await look("new-file");
         await page.keyboard.press("Escape");
         await project.openFile("src/App.tsx");
+        await eventually("line numbers beside their lines", () => page.evaluate(numbered));
         await look("editor");
 
         await page.goto(`/projects/${generated}?view=log`);
@@ -122,12 +152,72 @@ describe("pages for everybody", { skip: NO_BROWSER }, () => {
         await page.getByText("Your first project").waitFor();
         await page.getByText("Local stand-ins in use").click();
         await look("dashboard-empty");
+        await page.goto("/nowhere");
+        await page.getByText("There is no such page").waitFor();
+        await look("no-such-page");
+        await page.goto(`${strangers.url}/`);
+        await page.getByRole("button", { name: "Sign in" }).waitFor();
+        await look("sign-in");
+        await page.getByRole("button", { name: "Create one" }).click();
+        await page.getByLabel("Email").fill("anna@example.com");
+        await page.getByLabel("Password").fill("a long password");
+        await page.getByRole("button", { name: "Create an account" }).click();
+        await page.getByRole("alert").waitFor();
+        await look("sign-up-failed");
 
         assert.deepEqual(found, []);
       });
     }
   }
+
+  it("of the control plane, by which both demo jobs are tried by hand", async () => {
+    const { url } = lab.world.stack.admin("control-plane");
+    const prompt = "What is a lighthouse for?";
+    await lab.world.script(prompt, [{ text: "It shows ships the way." }]);
+    const page = await lab.page({ allow: /400/ });
+    const found: string[] = [];
+    const look = async (what: string): Promise<void> => {
+      await lab.screenshot(page, what);
+      for (const problem of await problems(page)) found.push(`${what}: ${problem}`);
+    };
+    const run = async (task: string, payload: string): Promise<void> => {
+      await page.goto(`${url}/#/test`);
+      const form = page.locator("form").filter({ has: page.getByText(task, { exact: true }) });
+      await form.getByRole("textbox").fill(payload);
+      await form.getByRole("button", { name: "Run test" }).click();
+    };
+    await run("demo-generate", "{ prompt }");
+    await page.getByRole("alert").filter({ hasText: /JSON/ }).waitFor();
+    await look("run-test");
+    await run("demo-generate", JSON.stringify({ prompt }));
+    await page.getByText("It shows ships the way.").first().waitFor();
+    await page
+      .locator(".status", { hasText: /^Completed$/ })
+      .first()
+      .waitFor();
+    await look("run-completed");
+    await run("demo-error", "{}");
+    await page.getByText("Trigger.dev error: Background job failed!").first().waitFor();
+    await page
+      .locator(".status", { hasText: /^Failed$/ })
+      .first()
+      .waitFor();
+    await look("run-failed");
+    assert.deepEqual(found, []);
+  });
 });
+
+/** True once every line number that is shown is at the height of its line. In the page. */
+function numbered(): true | undefined {
+  const [numbers = [], lines = []] = [".cm-lineNumbers .cm-gutterElement", ".cm-line"].map((rows) =>
+    [...document.querySelectorAll(rows)].map((row) => row.getBoundingClientRect().top),
+  );
+  // The first is invisible: it makes room for the widest number.
+  numbers.shift();
+  const isBeside =
+    lines.length > 1 && lines.every((top, n) => Math.abs(top - (numbers[n] ?? 0)) < 1);
+  return isBeside ? true : undefined;
+}
 
 /** A conversation with an answer of each kind. */
 async function talkedAbout(lab: Lab): Promise<string> {

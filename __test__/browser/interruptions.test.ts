@@ -189,6 +189,7 @@ describe("in the middle of an answer", { skip: NO_BROWSER }, () => {
     // What is sent now is at the end; nothing of what was there before is lost.
     await world.script("One more", [{ text: "And its answer." }]);
     await project.say("One more");
+    await project.shows("And its answer.");
     await project.answered("completed");
     assert.equal(await rows.count(), MANY + 2);
     await lab.screenshot(page, "a-long-conversation");

@@ -150,6 +150,42 @@ describe("a page is safe", { skip: NO_BROWSER }, () => {
     assert.ok((await project.editorText()).includes("// mine"));
   });
 
+  it("for what a person writes while the project is generated", async () => {
+    const page = await lab.page();
+    await page.goto("/");
+    await page.getByRole("button", { name: "Generate project" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("What shall it be?").fill("A recipe book with ratings and cooks");
+    await dialog.getByRole("button", { name: "Generate" }).click();
+    await page.getByText("Configuration: started").waitFor();
+    // The name comes from what was described.
+    await page.getByRole("button", { name: "Recipe book", exact: true }).waitFor();
+
+    // A file that the generation writes in its eighth step.
+    await page.getByRole("button", { name: "Code", exact: true }).click();
+    await page.getByRole("button", { name: "New file" }).click();
+    await page.getByRole("dialog").getByLabel("Name").fill("README.md");
+    await page.getByRole("button", { name: "Create" }).click();
+    const project = new ProjectPage(page);
+    await project.openFile("README.md");
+    await project.editor.click();
+    await page.keyboard.type("# Mine alone");
+    await page.keyboard.press("ControlOrMeta+s");
+    await page.getByText("Saved", { exact: true }).waitFor();
+
+    await page.getByRole("button", { name: /^Generation log/ }).click();
+    await page.getByText("The project is ready.").waitFor();
+    await lab.screenshot(page, "a-file-of-mine-in-a-generation");
+    await page.getByRole("button", { name: "Show the files" }).click();
+    await page.getByRole("treeitem", { name: "vite.config.ts" }).waitFor();
+    assert.equal(await project.editorText(), "# Mine alone");
+    const files = await lab.world.store.query(api.system.getAllProjectFiles, {
+      internalKey: lab.world.internalKey,
+      projectId: /projects\/([^/?]+)/.exec(page.url())?.[1] ?? "",
+    });
+    assert.equal(files.find(({ path }) => path === "README.md")?.content, "# Mine alone");
+  });
+
   it("with ten thousand files", async () => {
     const { projectId } = await lab.world.conversation("Ten thousand files");
     // The local host writes one file at a time, and looks at its whole folder each time.

@@ -3,9 +3,11 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { api } from "../../app/convex/_generated/api.js";
 import { type Cli, startCli } from "../../local/control-plane/cli.ts";
 import { REPOSITORY } from "../../local/stack/index.ts";
 import type { processMessage } from "../../trigger/tasks/process-message.ts";
@@ -18,10 +20,21 @@ import {
   World,
 } from "./fixtures/world.ts";
 
-const MODEL_KEY = `canary-model-key-${randomUUID()}`;
+const canary = (about: string) => `canary-${about}-${randomUUID()}`;
+const MODEL_KEY = canary("model-key");
+/** Beside it, what else a worker may be given; the core is told of the first, and not of the second. */
+const WORKER_SECRETS = {
+  POLARIS_NPM_REGISTRY_TOKEN: canary("registry-token"),
+  DATABASE_PASSWORD: canary("database"),
+};
+/** What a provider sends along. */
+const HEADER_SECRET = canary("header");
+/** What a file of somebody else's project holds: it stands in the store, and nowhere else. */
+const OTHER_PROJECT = canary("other-project");
 const FAILURE_TEXT = /^I'm sorry, an error occurred/;
 
 let world: World;
+const begun = Date.now();
 /** Runs that failed for good, with the code that they failed with. */
 const failures = new Map<string, string>();
 /** What the runs were given, none of which may be in a report. */
@@ -30,7 +43,9 @@ const payloads: string[] = [];
 const texts: string[] = [];
 
 before(async () => {
-  world = await World.start("bad-input", { env: { POLARIS_PRIMARY_API_KEY: MODEL_KEY } });
+  world = await World.start("bad-input", {
+    env: { POLARIS_PRIMARY_API_KEY: MODEL_KEY, ...WORKER_SECRETS },
+  });
 });
 after(() => world?.close());
 
@@ -118,7 +133,9 @@ describe("a provider that refuses", () => {
       const body = {
         error: { message: `Incorrect API key provided: ${MODEL_KEY}.`, code: status },
       };
-      const sent = await send(`Refused with ${status}`, [{ fail: { status, body }, repeat: 9 }]);
+      const headers = { "x-request-id": HEADER_SECRET, "set-cookie": `session=${HEADER_SECRET}` };
+      const fail = { status, headers, body };
+      const sent = await send(`Refused with ${status}`, [{ fail, repeat: 9 }]);
       const { content, status: ended } = await sent.final();
       assert.equal(ended, "failed");
       assert.match(content, FAILURE_TEXT);
@@ -186,6 +203,61 @@ it("arguments that are no JSON or do not fit do not run the tool, and the model 
     assert.match(result, /^Error/, id);
     assert.match(result, names, id);
   }
+});
+
+/** Looks for secrets wherever a command may look, and prints all that it can read. */
+const HUNT = `
+const fs = require("fs"), path = require("path");
+const seen = [JSON.stringify(process.env)];
+const read = (file) => { try { seen.push(file + ": " + fs.readFileSync(file, "latin1")); } catch {} };
+const walk = (folder, depth) => {
+  let entries = [];
+  try { entries = fs.readdirSync(folder, { withFileTypes: true }); } catch {}
+  for (const entry of entries) {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) { if (depth > 0) walk(file, depth - 1); } else read(file);
+  }
+};
+for (const pid of fs.readdirSync("/proc").filter((name) => /^\\d+$/.test(name)))
+  for (const file of ["environ", "cmdline", "mem", "maps"]) read("/proc/" + pid + "/" + file);
+for (const folder of PLACES) walk(folder, 4);
+fetch(CONVEX).then((answer) => answer.text()).then((text) => seen.push(text), () => {}).then(() => {
+  const lines = seen.join("\\n").split("\\n").filter((line) => line.includes("canary" + "-"));
+  console.log(seen.length + " places looked at, found: " + lines.join("\\n"));
+});
+`;
+
+it("a command that looks for secrets finds none", async () => {
+  const other = await world.conversation("Somebody else's");
+  await world.store.mutation(api.system.writeFileByPath, {
+    internalKey: world.internalKey,
+    projectId: other.projectId,
+    path: "secret.txt",
+    content: OTHER_PROJECT,
+  });
+  const places = JSON.stringify([world.stack.state, REPOSITORY, tmpdir(), "/root", "/home"]);
+  const content = HUNT.replace("PLACES", places).replace(
+    "CONVEX",
+    JSON.stringify(world.stack.admin("convex").url),
+  );
+  const commands = ["node hunt.cjs", "npm config list", "git config --list --show-origin"];
+  const sent = await send("Look for secrets", [
+    { toolCalls: [{ id: "call_hunt", name: "writeFile", args: { path: "hunt.cjs", content } }] },
+    {
+      toolCalls: commands.map((command, n) => ({
+        id: `call_${n}`,
+        name: "executeCommand",
+        args: { command },
+      })),
+    },
+    { text: "There are none." },
+  ]);
+  const message = await sent.final();
+  assert.equal(message.content, "There are none.");
+  const [, hunt, npm, git] = callsOf(message).map(({ result }) => String(result));
+  assert.match(hunt ?? "", /^[1-9]\d* places looked at, found: *(\n|$)/);
+  assert.match(npm ?? "", /offline = true/);
+  assert.match(git ?? "", /user\.|init\.|core\./);
 });
 
 describe("a variable that is not set", () => {
@@ -272,10 +344,30 @@ describe("the reports of all these", () => {
     const everything = Object.values(places).join("");
     assert.ok(everything.includes([...failures.keys()][0] ?? "?"), "the sweep sees the runs");
     assert.ok(everything.includes("dropTables"), "the sweep sees the messages");
-    for (const secret of [MODEL_KEY, world.internalKey]) {
+    const secrets = [MODEL_KEY, ...Object.values(WORKER_SECRETS), HEADER_SECRET, world.internalKey];
+    for (const secret of secrets) {
       assert.ok(secret.length > 16);
       const found = Object.keys(places).filter((place) => places[place]?.includes(secret));
       assert.deepEqual(found, []);
+    }
+    const told = JSON.stringify(await world.convex.table("messages"));
+    assert.match(told, /\d places looked at/, "the sweep sees what commands printed");
+    assert.ok(![...secrets, OTHER_PROJECT].some((secret) => told.includes(secret)));
+    const holding = Object.keys(places).filter((place) => places[place]?.includes(OTHER_PROJECT));
+    assert.ok(
+      holding.length > 0 && holding.every((place) => place.startsWith("convex/")),
+      `${holding}`,
+    );
+    // What a run leaves on disk: folders of commands and packages, and whatever else it made.
+    for (const name of await readdir(tmpdir())) {
+      const folder = join(tmpdir(), name);
+      const born = (await stat(folder).catch(() => undefined))?.birthtimeMs ?? 0;
+      if (!/^polaris-([0-9a-f]{16}|packages-)/.test(name) || born < begun) continue;
+      for (const file of await readdir(folder, { recursive: true }).catch(() => [])) {
+        const bytes = await readFile(join(folder, file)).catch(() => Buffer.of());
+        const text = bytes.toString("latin1");
+        assert.ok(![...secrets, OTHER_PROJECT].some((secret) => text.includes(secret)), file);
+      }
     }
     // What users write is for the store alone.
     for (const text of texts) {

@@ -1,24 +1,19 @@
 // A project generated in nine durable steps, through the official CLI and SDK: the steps and their
-// order, kills at every kind of moment, cancels, and what is refused. The model is the scripted
-// persona, which writes the same project again for the same description.
+// order, cancels, and what is refused. The model is the scripted persona, which writes the same project
+// again for the same description. What kills do is in generation-killed.test.ts.
 
 import assert from "node:assert/strict";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { idempotencyKeys } from "@trigger.dev/sdk";
 import { api } from "../../app/convex/_generated/api.js";
 import { leakedSecrets } from "../../local/commands/demo/error.ts";
 import type { GeneratedProject, generateProject } from "../../trigger/tasks/generate-project.ts";
-import { Workers } from "../crash/workers.ts";
 import {
   emptyProject,
   Generation,
   generations,
   type LogLine,
   STEPS,
-  type StepId,
   shippedPrompts,
 } from "./fixtures/generation.ts";
 import { LosingProxy } from "./fixtures/losing-proxy.ts";
@@ -30,49 +25,15 @@ const PACE_TOKENS_PER_SECOND = 150;
 /** About 40 s: only a cancel or a kill ends it early. */
 const ENDLESS = [{ text: "Let me think about this. ".repeat(640), deltasPerSecond: 100 }];
 const SOME_DELTAS = 20;
-/** Longer than the rest of a case takes. */
-const HELD_MS = 5_000;
-/** The last step, slow enough to be killed. */
-const LOOK_AND_TALK = [
-  { toolCalls: [{ name: "listFiles", args: {} }] },
-  { text: "All of it is there. ".repeat(12), deltasPerSecond: 40 },
-];
-
 let world: World;
-let workers: Workers;
 let whole: Generation;
 
 before(async () => {
-  const state = await mkdtemp(join(tmpdir(), "polaris-generation-"));
-  workers = new Workers(join(state, "announced-runs"));
-  const announce = join(import.meta.dirname, "../crash/announce.cjs");
-  world = await World.start("generation", {
-    state,
-    pace: PACE_TOKENS_PER_SECOND,
-    env: {
-      POLARIS_CRASH_ANNOUNCEMENTS: workers.file,
-      NODE_OPTIONS: `--require=${announce}`,
-    },
-  });
-  delete process.env.NODE_OPTIONS;
+  world = await World.start("generation", { pace: PACE_TOKENS_PER_SECOND });
   whole = await Generation.start(world, "An agency and its clients");
   await whole.completed();
 });
 after(() => world?.close());
-
-/** Where the parent is killed: behind one step, by the seed; behind each, if all are asked for. */
-function boundaries(): StepId[] {
-  const all = STEPS.slice(0, -1);
-  const { POLARIS_TEST_SEED: seed, POLARIS_TEST_ALL_BOUNDARIES: isAll } = process.env;
-  if (isAll === "1") return all;
-  const at = seed === undefined ? 0 : Number(seed);
-  return all.slice(at % all.length, (at % all.length) + 1);
-}
-
-/** Waits until the process of a run was there to be killed, and kills it. */
-async function killProcessOf(runId: string): Promise<void> {
-  await eventually(`the process of ${runId} is killed`, () => workers.kill(runId) || undefined);
-}
 
 /** Every step asked the model as often as in the generation that nothing happened to. */
 async function assertNotAskedAgain(generation: Generation): Promise<void> {
@@ -102,6 +63,11 @@ describe("a generation", () => {
     assert.deepEqual(metadata?.step, { id: "verify-project", number: 9, of: 9 });
     assert.equal(metadata?.files, files);
     assert.deepEqual(metadata?.usage, usage);
+    const { status, step, usage: told, ...rest } = await generations.progressOf(whole);
+    assert.deepEqual(
+      { status, step, usage: told, ...rest },
+      { status: "completed", step: { id: "verify-project", number: 9, of: 9 }, usage, files },
+    );
   });
 
   it("leaves every file intact", () => whole.assertFiles());
@@ -151,44 +117,6 @@ describe("a generation", () => {
     await assertNotAskedAgain(whole);
   });
 
-  it("triggered by two at the same time is one generation", async () => {
-    const projectId = await emptyProject(world, "Two at the same time");
-    const same = { projectId, description: " ", generationId: projectId };
-    const [one, other] = await Promise.all([
-      generations.generate(same),
-      generations.generate(same),
-    ]);
-    assert.equal(one.runId, other.runId);
-  });
-
-  it("whose first reply is lost is one generation all the same", async () => {
-    const projectId = await emptyProject(world, "Lost reply");
-    const before = (await world.runs.events()).filter(({ type }) => type === "triggered").length;
-    const url = world.stack.env.TRIGGER_API_URL ?? "";
-    const proxy = await LosingProxy.start(url, /\/tasks\/generate-project\/trigger$/);
-    process.env.TRIGGER_API_URL = proxy.url;
-    try {
-      const lost = { projectId, description: " ", generationId: projectId };
-      // A run that has failed gives its key free: it is held while it checks its input.
-      const path = "system:appendGenerationEvent";
-      await world.convex.faults({ path, latencyMs: HELD_MS, count: 1 });
-      const { runId } = await generations.generate(lost);
-      assert.equal(proxy.lost, 1, "the runner took it, and nobody heard");
-      // Somebody who gave up on the answer and asks again, without the proxy.
-      process.env.TRIGGER_API_URL = url;
-      assert.equal((await generations.generate(lost)).runId, runId);
-      const triggered = (await world.runs.events()).filter(({ type }) => type === "triggered");
-      assert.deepEqual(
-        triggered.slice(before).map((event) => event.runId),
-        [runId],
-      );
-      await world.runs.until("finished", runId);
-    } finally {
-      process.env.TRIGGER_API_URL = url;
-      await proxy.close();
-    }
-  });
-
   it("takes an older payload and passes nothing of it on", async () => {
     const projectId = await emptyProject(world, "Older payload");
     const { description, generationId } = whole;
@@ -216,91 +144,6 @@ describe("a generation", () => {
   });
 });
 
-describe("a generation whose processes are killed", () => {
-  it("inside each of the nine steps does that step again, and no other", async () => {
-    const generation = await Generation.start(world, "Kill every step once", {
-      "verify-project": LOOK_AND_TALK,
-    });
-    for (const step of STEPS) {
-      const { id } = await generation.child(step);
-      await generation.streams(step);
-      await killProcessOf(id);
-    }
-    await generation.completed();
-    await generation.assertFiles();
-    const children = await generation.children();
-    assert.deepEqual(
-      children.map(({ payload }) => (payload as { step: string }).step),
-      STEPS,
-    );
-    for (const { id } of children) assert.equal(await generation.attempts(id), 2);
-    assert.equal(await generation.attempts(), 1, "the parent waited");
-    const [asked, expected] = [await generation.asked(), await whole.asked()];
-    for (const step of STEPS) {
-      const most = 2 * (expected[step] ?? 0);
-      assert.ok((asked[step] ?? 0) <= most, `${step} was asked ${asked[step]} times`);
-    }
-  });
-
-  // A run may be killed once: so each place between two steps needs a generation of its own.
-  for (const boundary of boundaries()) {
-    it(`between two steps, behind ${boundary}, goes on behind the last finished one`, async () => {
-      const generation = await Generation.start(world, "Kill the parent");
-      const { id } = await generation.child(boundary);
-      await world.runs.until("finished", id);
-      await killProcessOf(generation.runId);
-      await generation.completed();
-      await generation.assertFiles();
-      await assertNotAskedAgain(generation);
-      assert.equal(await generation.attempts(), 2);
-      const children = await generation.children();
-      assert.equal(children.length, STEPS.length);
-      for (const child of children) assert.equal(await generation.attempts(child.id), 1);
-    });
-  }
-
-  it("or frozen, as the waiting parent, its sockets cut, goes on when it thaws", async () => {
-    const generation = await Generation.start(world, "Freeze the parent");
-    const { id } = await generation.child("generate-components");
-    await generation.streams("generate-components");
-    const pid = workers.pidOf(generation.runId) ?? assert.fail("no process of the parent");
-    assert.ok(workers.freeze(generation.runId));
-    try {
-      await world.runs.until("finished", id);
-      await world.runs.until("resumed", generation.runId, 3);
-      // Every connection of the frozen process ends meanwhile, without it hearing of that.
-      await world.stack.restart("control-plane");
-      await world.stack.restart("convex");
-    } finally {
-      workers.thaw(pid);
-    }
-    await generation.completed();
-    await generation.assertFiles();
-    await assertNotAskedAgain(generation);
-    assert.equal(await generation.attempts(), 1);
-  });
-
-  it("twice in one step ends as failed, with its reason", async (t) => {
-    const generation = await Generation.start(world, "Kill a step twice", {
-      "generate-source-structure": ENDLESS,
-    });
-    const { id } = await generation.child("generate-source-structure");
-    for (const attempt of [1, 2]) {
-      await world.runs.until("attempt started", id, attempt);
-      await generation.streams("generate-source-structure", SOME_DELTAS);
-      await killProcessOf(id);
-      await world.runs.until("attempt ended", id, attempt);
-    }
-    assert.notEqual(await generation.ended(), "COMPLETED_SUCCESSFULLY");
-    const last = (await generation.lines()).at(-1) ?? "";
-    t.diagnostic(last);
-    assert.match(last, /^error Generation failed: generate-source-structure: ./);
-    const { error } = await generation.run();
-    assert.match(error?.message ?? "", /generate-source-structure/);
-    assert.equal((await generation.asked())["generate-components"], 0);
-  });
-});
-
 describe("a generation that is cancelled", () => {
   it("stops the model at once, keeps its files, and logs it once", async (t) => {
     const generation = await Generation.start(world, "Cancel me midway", {
@@ -310,6 +153,12 @@ describe("a generation that is cancelled", () => {
     const child = await generation.child("generate-components");
     const before = await generation.files();
     assert.ok(before.size > 0);
+    const { status, step, files, usage } = await generations.progressOf(generation);
+    assert.deepEqual(
+      [status, step, files],
+      ["running", { id: "generate-components", number: 3, of: 9 }, before.size],
+    );
+    assert.ok((usage?.output ?? 0) > 0);
     const begun = Date.now();
     const cancelled = await generations.cancelGeneration({ runId: generation.runId });
     assert.deepEqual(cancelled, { runCancelled: true });
@@ -318,6 +167,7 @@ describe("a generation that is cancelled", () => {
     );
     t.diagnostic(`the socket closed ${Math.round(closed.at - begun)} ms after the cancel`);
     assert.equal(await generation.ended(), "CANCELED");
+    assert.equal((await generations.progressOf(generation)).status, "cancelled");
     const { data } = await world.runs.until("finished", child.id);
     assert.equal(data.status, "CANCELED");
     const [[childAsked], [parentEnded]] = await Promise.all([
@@ -347,31 +197,71 @@ describe("a generation that is cancelled", () => {
 });
 
 describe("a generation that is cancelled while its input is checked", () => {
-  const appends = "system:appendGenerationEvent";
+  const begins = "system:beginGeneration";
   after(() => world.convex.faults());
 
   it("asks no model, and logs it once", async () => {
-    await world.convex.faults({ path: appends, latencyMs: HELD_MS, count: 1 });
+    await world.convex.faults({ path: begins, hold: true });
     const generation = await Generation.start(world, "Cancel me at once");
-    await world.convex.held("the first line of the log", ({ path }) => path === appends);
+    await world.convex.held("the first line of the log", ({ path }) => path === begins);
     await generations.cancelGeneration({ runId: generation.runId });
     assert.equal(await generation.ended(), "CANCELED");
+    await world.convex.faults();
     const lines = await generation.lines();
     assert.deepEqual(
       lines.filter((line) => /cancel|fail/i.test(line)),
       ["info Generation cancelled"],
     );
     assert.deepEqual(await generation.modelLog(), []);
+    assert.deepEqual(await generation.children(), []);
   });
 });
 
-describe("a generation that is cancelled before it began", () => {
-  it("never begins, and logs it once", async () => {
-    await world.stack.kill("cli");
+// Without a worker a run stays queued, however long the test takes: nothing here is a race.
+describe("a generation that no worker has taken yet", () => {
+  before(() => world.stack.kill("cli"));
+
+  it("is one, also when two ask for it at the same time", async () => {
+    const projectId = await emptyProject(world, "Two at the same time");
+    const same = { projectId, description: " ", generationId: projectId };
+    const [one, other] = await Promise.all([
+      generations.generate(same),
+      generations.generate(same),
+    ]);
+    assert.equal(one.runId, other.runId);
+  });
+
+  it("is one, also when the first reply was lost", async () => {
+    const projectId = await emptyProject(world, "Lost reply");
+    const before = (await world.runs.events()).filter(({ type }) => type === "triggered").length;
+    const url = world.stack.env.TRIGGER_API_URL ?? "";
+    const proxy = await LosingProxy.start(url, /\/tasks\/generate-project\/trigger$/);
+    process.env.TRIGGER_API_URL = proxy.url;
+    try {
+      const lost = { projectId, description: " ", generationId: projectId };
+      const { runId } = await generations.generate(lost);
+      assert.equal(proxy.lost, 1, "the runner took it, and nobody heard");
+      // Somebody who gave up on the answer and asks again, without the proxy.
+      process.env.TRIGGER_API_URL = url;
+      assert.equal((await generations.generate(lost)).runId, runId);
+      const triggered = (await world.runs.events()).filter(({ type }) => type === "triggered");
+      assert.deepEqual(
+        triggered.slice(before).map((event) => event.runId),
+        [runId],
+      );
+    } finally {
+      process.env.TRIGGER_API_URL = url;
+      await proxy.close();
+    }
+  });
+
+  it("never begins when it is cancelled, and logs it once", async () => {
     const generation = await Generation.start(world, "Cancel me before I begin");
     const { runId } = generation;
     assert.deepEqual(await generations.cancelGeneration({ runId }), { runCancelled: true });
     assert.deepEqual(await generation.lines(), ["info Generation cancelled"]);
+    const { status, files } = await generations.progressOf(generation);
+    assert.deepEqual([status, files], ["cancelled", 0]);
     await world.stack.start("cli");
     assert.equal(await generation.ended(), "CANCELED");
     assert.equal(await generation.attempts(), 0);
@@ -396,6 +286,21 @@ describe("a generation that cannot be", () => {
         .map((line) => `${line.type} ${line.message}`),
       ["step Starting validate-input", "error Validation failed: description is required"],
     );
+  });
+
+  it("with a description of a megabyte says what it takes, once, and asks no model", async () => {
+    const projectId = await emptyProject(world, "A megabyte");
+    const description = "x".repeat(1 << 20);
+    const { runId } = await generations.generate({ projectId, description });
+    await world.runs.until("finished", runId);
+    const { status, error = "" } = await generations.progressOf({ runId });
+    assert.equal(status, "failed");
+    assert.match(
+      error,
+      /PAYLOAD_INVALID: Description is 1048576 bytes long, at most 65536 are taken$/,
+    );
+    assert.equal((await world.runs.of(runId, "attempt started")).length, 1);
+    assert.deepEqual((await world.trigger.runs.retrieve(runId)).relatedRuns.children ?? [], []);
   });
 
   it("in a project that does not exist fails with that reason", async () => {

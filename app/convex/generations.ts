@@ -4,6 +4,7 @@
 import { v } from "convex/values";
 import { internal } from "./_generated/api";
 import { internalMutation } from "./_generated/server";
+import { newestFirst } from "./model/generation";
 import { reportDeadRun } from "./model/report";
 import { LOST, look } from "./model/silence";
 
@@ -17,13 +18,7 @@ export const check = internalMutation({
   returns: v.null(),
   handler: async (ctx, { projectId, since }): Promise<null> => {
     if ((await ctx.db.get(projectId)) === null) return null;
-    const log = await ctx.db
-      .query("generationEvents")
-      .withIndex("by_project_created_at", (q) =>
-        q.eq("projectId", projectId).gt("createdAt", since),
-      )
-      .order("desc")
-      .take(NEWEST_LINES);
+    const log = await newestFirst(ctx, projectId, since).take(NEWEST_LINES);
     const now = Date.now();
     const found = look(log, since, now);
     if (found === "lost") {

@@ -27,7 +27,7 @@ interface Answer {
 }
 
 /** A process that is asked a line at a time. */
-class Asked {
+export class Asked {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   #errors = "";

@@ -133,7 +133,7 @@ async function main(): Promise<void> {
     onApp: (early) => {
       process.stdout.write(`\n${formatTable(early.table)}\n\n`);
       process.stdout.write(
-        `Ready: ${bold(early.app?.url ?? "")}. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in .polaris/.\n\n`,
+        `Ready: ${bold(early.app?.url ?? "")}. In another terminal: ${bold('npm run say -- "add a dark mode toggle"')}. Ctrl-C ends everything; state stays in ${state === STATE ? ".polaris/" : state}.\n\n`,
       );
       log(
         "stack",

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { convexTest } from "convex-test";
 import { letFarTimersGo } from "../../__test__/far-timers.ts";
 import { api, internal } from "../../app/convex/_generated/api.js";
+import { tells } from "../../app/convex/model/generation.ts";
 import {
   BEGINNING,
   LOST,
@@ -50,6 +51,23 @@ test("a generation is looked at by its log", () => {
     assert.equal(look([end], 9_000, late), "lost", "of an earlier generation");
   }
   assert.equal(look([line(9_000, "error", "generate-hooks failed: x")], 1_000, late), "lost");
+  // One more step may follow the ninth.
+  const done = [begun, line(2_000, "step", "Completed verify-project"), line(3_000, "info", "…")];
+  const again = { lookAgainInMs: QUIET_BETWEEN_STEPS_MS - 2_000 };
+  assert.deepEqual(look(done, 1_000, soon), again);
+  const repairing = [...done, line(4_000, "step", "Starting repair-project")];
+  assert.equal(look(repairing, 1_000, late), "lost");
+  assert.equal(
+    look([...repairing, line(6_000, "step", "Completed repair-project")], 1_000, late),
+    "over",
+  );
+});
+
+test("the extra step is told as the ninth's companion", () => {
+  const told = (message: string) => tells({ type: "step", message });
+  const running = { status: "running", step: 9, of: 9, label: "Repair" };
+  assert.deepEqual(told("Starting repair-project"), running);
+  assert.equal(told("Completed repair-project")?.status, "completed");
 });
 
 test("the check that a generation schedules itself", async (t) => {

@@ -343,7 +343,15 @@ test("the host over HTTP", async (t) => {
     await insert();
     const [slow] = await admin.log(since);
     assert.ok((slow?.ms ?? 0) >= 79, `took ${slow?.ms} ms`);
+    await admin.faults([{ path: "items:insert", hold: true }]);
+    let isDone = false;
+    const held = insert().then(() => {
+      isDone = true;
+    });
+    await admin.held("items:insert");
+    assert.equal(isDone, false);
     await admin.faults([]);
+    await held;
     await assert.rejects(admin.faults([{ sttaus: 503 }]), /sttaus/);
   });
 });

@@ -32,7 +32,9 @@ after(() => model.close());
 async function sections(plan: string): Promise<{ system: string; instructions: string[] }> {
   const path = new URL(`../../prompts/generate-project.${plan}.md`, import.meta.url);
   const [system = "", ...rest] = (await readFile(path, "utf8")).split(/^## .*$/m);
-  return { system: system.trim(), instructions: rest.map((text) => text.trim()) };
+  // The extra step behind the ninth is not a part of the plan.
+  const instructions = rest.slice(0, MAX_TURNS.length).map((text) => text.trim());
+  return { system: system.trim(), instructions };
 }
 
 /** All nine steps, each a conversation of its own. */
@@ -146,6 +148,18 @@ describe("the plans", () => {
       names.map((name) => `src/pages/${name}.tsx`),
     );
     assert.ok(pages(true).includes("src/pages/Recipes.tsx"));
+  });
+
+  it("leave what was found to be wrong to others, and begin no step again", async () => {
+    const files = new Map([["a.ts", 'import "./b";\n']]);
+    const path = new URL("../../prompts/generate-project.default.md", import.meta.url);
+    const [system = "", repair = ""] = (await readFile(path, "utf8"))
+      .split(/^## .*$/m)
+      .filter((_, index, all) => index === 0 || index === all.length - 1);
+    const text = `Project description:\nA shop\n\n${repair.trim()}\n\nProblems:\n- a.ts:1: no file\n\nFiles:\n\na.ts\n`;
+    const { steps } = await converse(model.baseUrl, text, files, TOOLS, { system });
+    assert.equal(steps, 1);
+    assert.deepEqual([...files.keys()], ["a.ts"]);
   });
 
   it("give a README with the pages that are really there", async () => {

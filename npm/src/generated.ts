@@ -130,7 +130,23 @@ name: string,
 /**
  * Its arguments.
  */
-args: unknown, } | { "type": "tool-result", 
+args: unknown, } | { "type": "tool-output", 
+/**
+ * The turn.
+ */
+step: number, 
+/**
+ * The id under which the call is stored.
+ */
+id: string, 
+/**
+ * Where it was printed to.
+ */
+stream: OutputStream, 
+/**
+ * What is new: whole lines without control sequences, as far as it has lines.
+ */
+text: string, } | { "type": "tool-result", 
 /**
  * The turn.
  */
@@ -550,6 +566,11 @@ messageId: string, };
 export type PlanName = "default" | "general";
 
 /**
+ * What follows the ninth step.
+ */
+export type Verify = "off" | "repair";
+
+/**
  * Where a generation stands: how many steps are finished.
  */
 export type GenerationState = { 
@@ -560,7 +581,19 @@ validated: boolean,
 /**
  * Steps that are finished, from the first.
  */
-finished: number, };
+finished: number, 
+/**
+ * What follows the ninth.
+ */
+verify?: Verify, 
+/**
+ * How many problems the inspection behind the last finished step found, if there was one.
+ */
+problems?: number, 
+/**
+ * Whether the extra step is finished.
+ */
+repaired?: boolean, };
 
 /**
  * What the host does next.
@@ -578,6 +611,14 @@ number: number,
  * How many there are.
  */
 of: number, 
+/**
+ * Idempotency key of global scope.
+ */
+key: string, } | { "kind": "repair", 
+/**
+ * The step.
+ */
+step: string, 
 /**
  * Idempotency key of global scope.
  */
@@ -685,7 +726,11 @@ kind: ProblemKind,
 /**
  * In one line.
  */
-message: string, };
+message: string, 
+/**
+ * The other file of the project that it is about: the one that lacks an export.
+ */
+related?: string, };
 
 /**
  * What is wrong with a project.
@@ -699,6 +744,31 @@ count: number,
  * The first of them, by file and line.
  */
 problems: Array<Problem>, };
+
+/**
+ * What was repaired.
+ */
+export type Repair = { 
+/**
+ * Problems before it.
+ */
+before: number, 
+/**
+ * Problems after it.
+ */
+after: number, 
+/**
+ * What was put right without a model, the first of it, in one line each.
+ */
+fixes: Array<string>, 
+/**
+ * How often the model was asked for the rest.
+ */
+rounds: number, 
+/**
+ * Why it ended before everything was right.
+ */
+stopped?: string, };
 
 /**
  * What to run.
@@ -749,6 +819,10 @@ written?: Array<string>,
  * What is wrong with the project after a generation's step, unless inspection is off.
  */
 inspection?: Inspection, 
+/**
+ * What the extra step of a generation has repaired.
+ */
+repair?: Repair, 
 /**
  * What the provider of that model is called, for job `demo-generate`.
  */

@@ -13,8 +13,10 @@ import {
   nextGenerationAction,
   type PlanName,
   PolarisError,
+  type Repair,
   type RunResult,
   type Usage,
+  type Verify,
 } from "polaris-agent";
 import { childEnded, childStopped, stopChildWithRun } from "../child.ts";
 import { forRunner, handOver, isTimeout } from "../run.ts";
@@ -28,6 +30,8 @@ export interface GenerateProjectPayload {
   generationId?: string;
   /** Whose prompts are followed. Default: `default`. */
   plan?: PlanName;
+  /** `repair`: what the inspection finds behind the ninth step is repaired. Default: `VERIFY`. */
+  verify?: Verify;
   /** @deprecated Payloads of earlier versions carry these. They are not read and go nowhere. */
   internalKey?: unknown;
   /** @deprecated As `internalKey`. */
@@ -52,10 +56,15 @@ export interface GeneratedProject {
   usage: Usage;
   /** What was found to be wrong with the project at the end; absent if it was not inspected. */
   inspection?: Inspection;
+  /** What was repaired behind the ninth step; absent if nothing had to be, or nobody asked for it. */
+  repair?: Repair & { runId: string };
 }
 
-type StepOutput = Pick<RunResult, "written" | "usage" | "inspection">;
-type Step = Extract<NextAction, { kind: "step" }>;
+type StepOutput = Pick<RunResult, "written" | "usage" | "inspection" | "repair">;
+type Child = Exclude<NextAction, { kind: "validate" } | { kind: "done" }>;
+
+/** What follows the ninth step, where a payload does not say it: `"off"`, or `"repair"`. */
+const VERIFY: Verify = "off";
 
 const MAX_ATTEMPTS = 3;
 const MAX_DURATION_S = 3_600;
@@ -76,8 +85,9 @@ export const generateProject = task({
   },
   run: async (payload: GenerateProjectPayload, { ctx, signal }): Promise<GeneratedProject> => {
     // Named one by one: nothing else of a payload is passed on.
-    const { projectId, description, generationId = ctx.run.id, plan = "default" } = payload;
-    const state: GenerationState = { validated: false, finished: 0 };
+    const { projectId, description, generationId = ctx.run.id } = payload;
+    const { plan = "default", verify = VERIFY } = payload;
+    const state: GenerationState = { validated: false, finished: 0, verify };
     const progress = new Progress();
     for (;;) {
       const action = nextOf(generationId, plan, state);
@@ -100,8 +110,12 @@ export const generateProject = task({
       }
       // The child had its attempts.
       if (!child.ok) throw new AbortTaskRunError(`${step}: ${reasonOf(child.error)}`);
-      progress.finished(step, child.id, child.output);
-      state.finished += 1;
+      progress.finished(action, child.id, child.output);
+      if (action.kind === "repair") state.repaired = true;
+      else state.finished += 1;
+      const { inspection } = child.output;
+      if (inspection === undefined) delete state.problems;
+      else state.problems = inspection.count;
     }
   },
   onWait: stopChildWithRun,
@@ -169,19 +183,24 @@ class Progress {
   readonly #files = new Set<string>();
   /** Of the last finished step. */
   #inspection: Inspection | undefined;
+  #repair: GeneratedProject["repair"];
+  #place = { number: 0, of: 0 };
   readonly #usage: Usage = { input: 0, output: 0, cached: 0, cacheWrite: 0, reasoning: 0, cost: 0 };
 
-  async begins({ step, number, of }: Step): Promise<void> {
-    metadata.set("step", { id: step, number, of });
+  async begins(action: Child): Promise<void> {
+    // Nine steps stay nine: the extra one has no number of its own.
+    if (action.kind === "step") this.#place = { number: action.number, of: action.of };
+    metadata.set("step", { id: action.step, ...this.#place });
     this.#publish();
     // The run may be frozen during the wait; what is shown then is what was sent before.
     await metadata.flush().catch(() => undefined);
   }
 
-  finished(id: string, runId: string, output: StepOutput): void {
+  finished({ kind, step: id }: Child, runId: string, output: StepOutput): void {
     const written = output.written ?? [];
     this.#inspection = output.inspection;
-    this.#steps.push({ id, runId, files: written.length });
+    if (kind === "step") this.#steps.push({ id, runId, files: written.length });
+    else if (output.repair !== undefined) this.#repair = { ...output.repair, runId };
     for (const path of written) this.#files.add(path);
     for (const key of Object.keys(this.#usage) as (keyof Usage)[]) {
       this.#usage[key] += output.usage[key] ?? 0;
@@ -192,6 +211,7 @@ class Progress {
   result(projectId: string): GeneratedProject {
     const steps = this.#steps;
     const inspection = this.#inspection;
+    const repair = this.#repair;
     return {
       success: true,
       projectId,
@@ -199,6 +219,7 @@ class Progress {
       files: this.#files.size,
       usage: this.#usage,
       ...(inspection === undefined ? {} : { inspection }),
+      ...(repair === undefined ? {} : { repair }),
     };
   }
 

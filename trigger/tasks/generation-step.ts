@@ -36,6 +36,7 @@ export const generationStep = task({
         //
         // A step's files become visible together, or not at all: commit: "atomic",
         // No look at the project after each step: inspect: false,
+        // What is found at the end is repaired: VERIFY in generate-project.ts.
         //
         // How many turns a step has is part of the plan.
         limits: { maxOutputTokens: 2_000, temperature: 0.7 },

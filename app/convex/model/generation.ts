@@ -17,6 +17,8 @@ export const GENERATION_STEPS = [
   ["verify-project", "Verification"],
 ] as const;
 
+/** The extra step behind the ninth, for those who asked for it. */
+const REPAIR_STEP = "repair-project";
 const OF = GENERATION_STEPS.length;
 const LAST_STEP = GENERATION_STEPS[OF - 1]?.[0];
 /** Lines after the last one that tells: the files and calls of a step, or of later conversations. */
@@ -54,6 +56,14 @@ async function log(ctx: MutationCtx, projectId: Id<"projects">, line: Line): Pro
   await ctx.db.insert("generationEvents", { projectId, ...line, createdAt: Date.now() });
 }
 
+/** The log from its end, behind a time if one is given. */
+export function newestFirst(ctx: QueryCtx, projectId: Id<"projects">, since = 0) {
+  return ctx.db
+    .query("generationEvents")
+    .withIndex("by_project_created_at", (q) => q.eq("projectId", projectId).gt("createdAt", since))
+    .order("desc");
+}
+
 /** The preview is the whole description: a generation that failed can be asked for again. */
 export async function logQueued(
   ctx: MutationCtx,
@@ -77,12 +87,8 @@ export async function requestOf(ctx: QueryCtx, projectId: Id<"projects">): Promi
 
 /** The run of the generation that was queued last, once it is known. */
 export async function runOf(ctx: QueryCtx, projectId: Id<"projects">) {
-  const newestFirst = ctx.db
-    .query("generationEvents")
-    .withIndex("by_project_created_at", (q) => q.eq("projectId", projectId))
-    .order("desc");
   let lines = 0;
-  for await (const { message } of newestFirst) {
+  for await (const { message } of newestFirst(ctx, projectId)) {
     const runId = STARTED.exec(message)?.[1];
     if (runId !== undefined) return runId;
     lines += 1;
@@ -93,11 +99,7 @@ export async function runOf(ctx: QueryCtx, projectId: Id<"projects">) {
 
 export async function stateOf(ctx: QueryCtx, projectId: Id<"projects">) {
   const { status } = await generationOf(ctx, projectId);
-  const last = await ctx.db
-    .query("generationEvents")
-    .withIndex("by_project_created_at", (q) => q.eq("projectId", projectId))
-    .order("desc")
-    .first();
+  const last = await newestFirst(ctx, projectId).first();
   const runId = await runOf(ctx, projectId);
   return {
     status,
@@ -174,12 +176,8 @@ export async function projectOfGeneration(
 }
 
 export async function generationOf(ctx: QueryCtx, projectId: Id<"projects">): Promise<Generation> {
-  const newestFirst = ctx.db
-    .query("generationEvents")
-    .withIndex("by_project_created_at", (q) => q.eq("projectId", projectId))
-    .order("desc");
   let lines = 0;
-  for await (const event of newestFirst) {
+  for await (const event of newestFirst(ctx, projectId)) {
     const told = tells(event);
     if (told !== null) return told;
     lines += 1;
@@ -208,6 +206,9 @@ export function tells({ type, message }: Pick<Doc<"generationEvents">, "type" | 
   if (type !== "step") return null;
   const [, verb, id] = /^(Starting|Completed) (\S+)$/.exec(message) ?? [];
   if (id === "validate-input") return at("running", 0, "Checking the description");
+  if (id === REPAIR_STEP) {
+    return verb === "Completed" ? at("completed", OF, "Completed") : at("running", OF, "Repair");
+  }
   const index = GENERATION_STEPS.findIndex(([step]) => step === id);
   if (index === -1) return null;
   if (verb === "Completed" && id === LAST_STEP) return at("completed", OF, "Completed");

@@ -4,7 +4,7 @@
 import { internal } from "../_generated/api";
 import type { Doc } from "../_generated/dataModel";
 import type { MutationCtx } from "../_generated/server";
-import { tells } from "./generation";
+import { type Generation, tells } from "./generation";
 import { requireProject } from "./lookup";
 import { appendGenerationEvent } from "./projects";
 
@@ -31,20 +31,30 @@ export type Finding = "over" | "lost" | { lookAgainInMs: number };
 /** @param since when the generation's attempt began; @param log its project's, in any order. */
 export function look(log: readonly Line[], since: number, now: number): Finding {
   const later = log.filter(({ createdAt }) => createdAt > since);
-  // A younger attempt, or another generation of the project, has a check of its own.
-  if (later.some((line) => line.message === BEGINNING || isEnd(line))) return "over";
+  if (later.some(endsLook)) return "over";
   let last: Line = { type: "step", message: BEGINNING, createdAt: since };
-  for (const line of later) if (line.createdAt >= last.createdAt) last = line;
+  let told: Generation | null = null;
+  for (const line of [...later].sort((one, other) => one.createdAt - other.createdAt)) {
+    last = line;
+    told = tells(line) ?? told;
+  }
+  if (told?.status === "completed") {
+    // Behind the ninth step there may be one more, which begins within seconds.
+    const left = last.createdAt + QUIET_BETWEEN_STEPS_MS - now;
+    return left > 0 ? { lookAgainInMs: left } : "over";
+  }
   const isBetween = last.type === "step" && /^(Completed |Starting validate-)/.test(last.message);
   const limit = isBetween ? QUIET_BETWEEN_STEPS_MS : QUIET_INSIDE_STEP_MS;
   const left = last.createdAt + limit - now;
   return left > 0 ? { lookAgainInMs: left } : "lost";
 }
 
-/** Over, or queued once more: then its new run has a check of its own. */
-function isEnd(line: Line): boolean {
+/** It has ended badly, or a younger attempt or another generation has begun, with a check of its own. */
+function endsLook(line: Line): boolean {
+  if (line.message === BEGINNING) return true;
   const told = tells(line);
-  return told !== null && (told.status !== "running" || told.generationId !== undefined);
+  if (told === null) return false;
+  return told.generationId !== undefined || told.status === "failed" || told.status === "cancelled";
 }
 
 /** The same call again adds no second line; a second check finds what the first one has done. */

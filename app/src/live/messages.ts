@@ -42,7 +42,8 @@ export function useMessages(conversationId: string | undefined): Messages {
   );
   const [known, setKnown] = useState<Transcript<Shown>>();
   const [asking, setAsking] = useState<{ conversationId: string; failed: boolean }>();
-  const busy = useRef(false);
+  /** The conversation that a page is being asked for. */
+  const busy = useRef<string>(undefined);
 
   const isBehind =
     conversationId !== undefined &&
@@ -69,8 +70,9 @@ export function useMessages(conversationId: string | undefined): Messages {
   const first = shown && messagesOf(shown)[0]?._creationTime;
   const load = useCallback<Earlier["load"]>(
     (apply) => {
-      if (conversationId === undefined || first === undefined || busy.current) return;
-      busy.current = true;
+      if (conversationId === undefined || first === undefined) return;
+      if (busy.current === conversationId) return;
+      busy.current = conversationId;
       setAsking({ conversationId, failed: false });
       convex
         .query(api.conversations.getMessages, {
@@ -90,7 +92,7 @@ export function useMessages(conversationId: string | undefined): Messages {
           () => setAsking({ conversationId, failed: true }),
         )
         .finally(() => {
-          busy.current = false;
+          if (busy.current === conversationId) busy.current = undefined;
         });
     },
     [convex, conversationId, first],

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { idempotencyKeys } from "@trigger.dev/sdk";
 import type {
+  GeneratedProject,
   GenerateProjectPayload,
   generateProject,
 } from "../../../trigger/tasks/generate-project.ts";
@@ -18,6 +19,8 @@ export interface GenerateOptions {
   description: string;
   /** Whose prompts are followed: `default` or `general`. */
   plan?: GenerateProjectPayload["plan"];
+  /** `repair`: what an inspection finds at the end is repaired. Default: as the task says, `off`. */
+  verify?: GenerateProjectPayload["verify"];
   /**
    * The same id again is the same generation, also when the first answer was lost; after a failure it
    * goes on behind the last finished step. Default: a new one.
@@ -34,6 +37,7 @@ export async function generate({
   projectId,
   description,
   plan,
+  verify,
   generationId = randomUUID(),
 }: GenerateOptions): Promise<{ runId: string; generationId: string }> {
   const { tasks } = runner();
@@ -42,6 +46,7 @@ export async function generate({
     description,
     generationId,
     ...(plan === undefined ? {} : { plan }),
+    ...(verify === undefined ? {} : { verify }),
   };
   try {
     const run = await tasks.trigger<typeof generateProject>("generate-project", payload, {
@@ -52,6 +57,46 @@ export async function generate({
   } catch (cause) {
     throw new MessageError("TRIGGER_FAILED", "the generation could not be started", { cause });
   }
+}
+
+export interface GenerationProgress {
+  status: "queued" | "running" | "completed" | "failed" | "cancelled";
+  /** The step that was begun last; absent before the first. `number` counts from 1. */
+  step?: { id: string; number: number; of: number };
+  /** Files that its finished steps wrote. */
+  files: number;
+  /** Tokens and cost of its finished steps; absent before the first. */
+  usage?: GeneratedProject["usage"];
+  /** Why it failed. */
+  error?: string;
+}
+
+/**
+ * How far one generation is. Unlike the project's log, which all generations of a project share, this
+ * is told by its run alone.
+ */
+export async function progressOf({ runId }: { runId: string }): Promise<GenerationProgress> {
+  const run = await runner().runs.retrieve<typeof generateProject>(runId);
+  const { step, files = 0, usage } = (run.metadata ?? {}) as Partial<GenerationProgress>;
+  return {
+    status: statusOf(run),
+    ...(step === undefined ? {} : { step }),
+    files,
+    ...(usage === undefined ? {} : { usage }),
+    ...(run.error === undefined ? {} : { error: run.error.message }),
+  };
+}
+
+function statusOf(run: {
+  isSuccess: boolean;
+  isCancelled: boolean;
+  isCompleted: boolean;
+  isQueued: boolean;
+}): GenerationProgress["status"] {
+  if (run.isSuccess) return "completed";
+  if (run.isCancelled) return "cancelled";
+  if (run.isCompleted) return "failed";
+  return run.isQueued ? "queued" : "running";
 }
 
 /**

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         .and_then(|bytes| replay(protocol, &[&bytes]).map_err(|e| e.to_string()));
     match turn {
         Ok(turn) => {
-            println!("{:#}", describe(&turn));
+            println!("{:#}", describe(&turn, protocol));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -34,21 +34,40 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-fn describe(turn: &Turn) -> Value {
+fn describe(turn: &Turn, protocol: Protocol) -> Value {
     let calls = turn.tool_calls.iter().map(|call| match &call.args {
         Some(args) => json!({ "id": call.id, "name": call.name, "args": args }),
         None => json!({ "id": call.id, "name": call.name, "argsRaw": call.raw_args, "argsInvalid": true }),
     });
+    let effective = turn.effective_finish();
+    let failed = turn.finish_raw.as_deref() == Some("error")
+        || (turn.error.is_some() && turn.finish.is_none() && protocol == Protocol::Anthropic);
+    let finish = if failed { json!("error") } else { json!(turn.finish) };
     json!({
         "text": turn.text,
         "reasoning": turn.reasoning.as_ref().map(|r| &r.text).filter(|t| !t.is_empty()),
         "toolCalls": calls.collect::<Vec<_>>(),
-        "finishReason": turn.finish,
+        "finishReason": finish,
         "finishReasonRaw": turn.finish_raw,
-        "effectiveFinishReason": turn.effective_finish(),
-        "usage": turn.usage,
+        "effectiveFinishReason": effective,
+        "usage": counts(turn, protocol),
         "error": turn.error.as_ref().map(|e| json!({ "code": e.code, "message": e.message })),
         "refusal": turn.refusal,
+        "model": turn.model,
         "done": turn.done,
+        "truncated": effective.is_none(),
     })
+}
+
+/// The counts under the names of the protocol: Anthropic counts what its cache saved beside the input.
+fn counts(turn: &Turn, protocol: Protocol) -> Option<Value> {
+    let usage = turn.usage?;
+    let mut counts = json!(usage);
+    if protocol == Protocol::Anthropic {
+        counts["cacheRead"] = json!(usage.cached);
+    }
+    if let Some(total) = turn.total_tokens {
+        counts["total"] = json!(total);
+    }
+    Some(counts)
 }

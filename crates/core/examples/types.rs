@@ -13,12 +13,12 @@ use polaris_core::error::ErrorCode;
 use polaris_core::event::{Event, FinishReason, MessageStatus, Usage, WriteKind};
 use polaris_core::job::agent::{AgentMessage, AgentPayload};
 use polaris_core::job::demo_generate::DemoGeneratePayload;
-use polaris_core::job::generate_project::{GenerationState, NextAction, PlanName};
+use polaris_core::job::generate_project::{GenerationState, NextAction, PlanName, Verify};
 use polaris_core::job::generation_step::{
     GenerationEndPayload, GenerationOutcome, GenerationStepPayload, GenerationValidatePayload,
 };
 use polaris_core::job::process_message::ProcessMessagePayload;
-use polaris_core::job::{Inspection, JobName, RunResult, RunSpec};
+use polaris_core::job::{Inspection, JobName, Repair, RunResult, RunSpec};
 use polaris_core::scrape::LeftOut;
 use polaris_core::tool::own::OwnToolMessage;
 use ts_rs::{Config, TS};
@@ -57,6 +57,7 @@ fn main() {
     declare::<AgentPayload>(&config);
     declare::<ProcessMessagePayload>(&config);
     declare::<PlanName>(&config);
+    declare::<Verify>(&config);
     declare::<GenerationState>(&config);
     declare::<NextAction>(&config);
     declare::<GenerationValidatePayload>(&config);
@@ -68,6 +69,7 @@ fn main() {
     declare::<ProblemKind>(&config);
     declare::<Problem>(&config);
     declare::<Inspection>(&config);
+    declare::<Repair>(&config);
     declare::<RunSpec>(&config);
     declare::<RunResult>(&config);
     println!("\n/** Every error code: whether a new attempt can help, and what to do. */");

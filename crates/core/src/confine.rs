@@ -16,6 +16,7 @@ use tokio::process::{ChildStdout, Command};
 use tokio::sync::Mutex;
 
 use crate::config::Env;
+use crate::event::OutputStream;
 
 /// The helper's file, for development and for hosts that keep it elsewhere.
 pub const PATH_VARIABLE: &str = "POLARIS_SANDBOX_PATH";
@@ -109,8 +110,9 @@ impl Confinement {
         command
     }
 
-    /// Runs a command to its end; `request.level` is set here. Dropping the future ends it, with
-    /// everything that it has started; `until_ended` is dropped when that is done.
+    /// Runs a command to its end; `request.level` is set here. `printed` hears what it prints as it
+    /// comes. Dropping the future ends it, with everything that it has started; `until_ended` is
+    /// dropped when that is done.
     ///
     /// # Errors
     /// `Helper` if the helper itself failed; how the command ended is in the report.
@@ -118,6 +120,7 @@ impl Confinement {
         &self,
         request: Request,
         until_ended: impl Send + 'static,
+        mut printed: impl FnMut(OutputStream, &[u8]) + Send,
     ) -> Result<Output, ConfineError> {
         let failed = |what: &str, error: std::io::Error| ConfineError::Helper(format!("{what}: {error}"));
         let request = Request { level: self.level, ..request };
@@ -143,7 +146,7 @@ impl Confinement {
         // `input` is held until the report is there: its end tells the helper to end the command.
         input.write_all(&line).await.map_err(|e| failed("request", e))?;
         input.flush().await.map_err(|e| failed("request", e))?;
-        let output = tokio::time::timeout(limit, read_frames(stdout))
+        let output = tokio::time::timeout(limit, read_frames(stdout, &mut printed))
             .await
             .map_err(|_| ConfineError::Helper("it does not answer".to_owned()))?
             .map_err(|e| failed("answer", e))?;
@@ -153,7 +156,10 @@ impl Confinement {
     }
 }
 
-async fn read_frames(mut stdout: ChildStdout) -> std::io::Result<Option<Output>> {
+async fn read_frames(
+    mut stdout: ChildStdout,
+    printed: &mut (impl FnMut(OutputStream, &[u8]) + Send),
+) -> std::io::Result<Option<Output>> {
     let invalid = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
     let (mut out, mut err) = (Vec::new(), Vec::new());
     loop {
@@ -163,9 +169,9 @@ async fn read_frames(mut stdout: ChildStdout) -> std::io::Result<Option<Output>>
             other => drop(other?),
         }
         let (kind, length) = parse_header(header).ok_or_else(|| invalid("not a frame"))?;
-        let into = match kind {
-            FrameKind::Stdout => &mut out,
-            FrameKind::Stderr => &mut err,
+        let (into, stream) = match kind {
+            FrameKind::Stdout => (&mut out, OutputStream::Stdout),
+            FrameKind::Stderr => (&mut err, OutputStream::Stderr),
             FrameKind::Report => {
                 let mut report = vec![0; length];
                 stdout.read_exact(&mut report).await?;
@@ -176,6 +182,7 @@ async fn read_frames(mut stdout: ChildStdout) -> std::io::Result<Option<Output>>
         let start = into.len();
         into.resize(start + length, 0);
         stdout.read_exact(&mut into[start..]).await?;
+        printed(stream, &into[start..]);
     }
 }
 

@@ -104,6 +104,16 @@ pub enum WriteKind {
     Final,
 }
 
+/// Where a command prints to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
 /// Something that happened in a run. Times are milliseconds; `step` counts turns from 1.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -168,6 +178,17 @@ pub enum Event {
         /// Its arguments.
         #[ts(type = "unknown")]
         args: Value,
+    },
+    /// A tool that still works has printed something. Its result holds this again, shortened.
+    ToolOutput {
+        /// The turn.
+        step: u32,
+        /// The id under which the call is stored.
+        id: String,
+        /// Where it was printed to.
+        stream: OutputStream,
+        /// What is new: whole lines without control sequences, as far as it has lines.
+        text: String,
     },
     /// A tool has answered.
     ToolResult {
@@ -238,7 +259,14 @@ pub enum Event {
 impl Event {
     /// Events that can wait for the next interval.
     fn can_wait(&self) -> bool {
-        matches!(self, Self::Text { .. } | Self::Reasoning { .. } | Self::Write { .. } | Self::Span { .. })
+        matches!(
+            self,
+            Self::Text { .. }
+                | Self::Reasoning { .. }
+                | Self::ToolOutput { .. }
+                | Self::Write { .. }
+                | Self::Span { .. }
+        )
     }
 
     /// Joins `next` to this event if both are deltas of one kind.
@@ -246,6 +274,13 @@ impl Event {
         match (self, next) {
             (Self::Text { text }, Self::Text { text: more })
             | (Self::Reasoning { text }, Self::Reasoning { text: more }) => {
+                text.push_str(more);
+                true
+            }
+            (
+                Self::ToolOutput { id, stream, text, .. },
+                Self::ToolOutput { id: next_id, stream: next_stream, text: more, .. },
+            ) if id == next_id && stream == next_stream => {
                 text.push_str(more);
                 true
             }

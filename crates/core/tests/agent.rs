@@ -52,7 +52,8 @@ async fn only_the_named_tools_are_offered() {
     let error = start(&model, payload, json!({ "tools": ["readFil"] })).result().await.unwrap_err();
     assert_eq!(error.code, ErrorCode::ConfigInvalid);
     assert!(
-        error.message.contains("\"readFil\"") && error.message.contains("readFile, writeFile"),
+        error.message.contains("\"readFil\"")
+            && error.message.contains("readFile, readFile+lines, writeFile"),
         "{error}"
     );
 }
@@ -100,6 +101,38 @@ async fn tools_are_added_dropped_and_replaced_in_the_order_of_the_list() {
         assert_eq!(error.code, ErrorCode::ConfigInvalid);
         assert!(error.message.starts_with("options.tools: ") && error.message.contains(says), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_goes_beyond_the_usual_tools_is_there_when_it_is_named() {
+    let model = Model::start(vec![
+        stream(
+            call(0, "a", "editFile", r#"{"path":"a.ts","oldText":"let","newText":"const"}"#)
+                + &finish_event("tool_calls"),
+        ),
+        stream(call(0, "b", "readFile", r#"{"path":"a.ts"}"#) + &finish_event("tool_calls")),
+        stream(text("Done.") + &finish_event("stop")),
+    ])
+    .await;
+    let payload =
+        json!({ "messages": [{ "role": "user", "content": "Hi" }], "files": { "a.ts": "let a: = 1;" } });
+    let tools = json!(["*", "readFile+lines", "editFile+diagnostics", "!writeFile"]);
+    let run = start(&model, payload, json!({ "tools": tools }));
+    let (events, result) = finish(&run).await;
+    assert_eq!(json!(result.unwrap().files), json!({ "a.ts": "const a: = 1;" }));
+    let offered = model.request(0)["tools"].as_array().unwrap().clone();
+    let names: Vec<&str> = offered.iter().map(|tool| tool["function"]["name"].as_str().unwrap()).collect();
+    let first = ["readFile", "deleteFile", "listFiles", "getProjectStructure", "editFile"];
+    assert_eq!(names[..5], first, "{names:?}");
+    assert_eq!(names.iter().filter(|name| **name == "readFile").count(), 1);
+    let results: Vec<&str> = events
+        .iter()
+        .filter_map(|e| if let Event::ToolResult { result, .. } = e { Some(result.as_str()) } else { None })
+        .collect();
+    let (edited, errors) = results[0].split_once("\n\n").unwrap();
+    assert_eq!(edited, "Successfully edited a.ts (1 replacement, line 1)");
+    assert!(errors.contains("[error] a.ts:1:"), "{errors}");
+    assert_eq!(results[1], "     1\tconst a: = 1;");
 }
 
 #[tokio::test]

@@ -63,7 +63,13 @@ async fn what_was_not_asked_for_is_no_answer() {
     // Packed: the core asks for no compression, so that a bomb stays as small as it is sent.
     let packed = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xed, 0xc1, 1, 1, 0, 0].repeat(64);
     assert_eq!(code_of(parts(vec![Part::Bytes(packed)])).await, ErrorCode::ModelStreamCut);
-    assert_eq!(code_of(stream("<html>busy</html>")).await, ErrorCode::ModelStreamCut);
+    let error = ask(vec![stream("<html>busy</html>")]).await.1.unwrap_err();
+    assert_eq!(error.code, ErrorCode::ModelProtocol);
+    assert!(error.message.contains("a web page instead of a stream"), "{error}");
+    // An error as JSON, though the content type says that it is a stream.
+    let error =
+        ask(vec![stream("{\"error\":{\"code\":429,\"message\":\"slow down\"}}")]).await.1.unwrap_err();
+    assert_eq!(error.code, ErrorCode::ModelRateLimited, "{error}");
 }
 
 #[tokio::test]

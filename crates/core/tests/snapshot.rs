@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use polaris_core::workspace::snapshot::{Bounds, Content, Project, Snapshot};
-use polaris_core::workspace::watched::WatchedFiles;
+use polaris_core::workspace::watched::{Rule, WatchedFiles};
 use polaris_core::workspace::{
     Applied, Change, ChangeLine, Entry, EntryKind, FileChange, FileError, FileRow, FilesPage, Listing,
     PageRequest, ProjectFiles, Structure,
@@ -182,7 +182,7 @@ async fn a_write_of_the_run_is_in_the_next_view_and_is_not_fetched_again() {
         let snapshot = Arc::new(Snapshot::new(Arc::clone(&store) as _));
         let before = snapshot.current().await.unwrap();
         // Behind other rules, too.
-        let watched = WatchedFiles::new(Arc::clone(&snapshot) as _, false);
+        let watched = WatchedFiles::new(Arc::clone(&snapshot) as _, Rule::Free);
         watched.write("new.ts", "n", &ChangeLine::default()).await.unwrap();
         watched.write("a.ts", "aa", &ChangeLine::default()).await.unwrap();
         watched.delete("src", &ChangeLine::default()).await.unwrap();

@@ -41,6 +41,11 @@ mod linux {
         }
     }
 
+    /// A TCP socket, connected as every TCP socket is.
+    fn given() -> Result<RawFd> {
+        Ok(check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) }.into())? as RawFd)
+    }
+
     pub(super) fn main() {
         let args: Vec<String> = env::args().skip(1).collect();
         let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -245,6 +250,75 @@ mod linux {
             ["socket", domain, kind] => {
                 let fd = unsafe { libc::socket(number(domain) as i32, number(kind) as i32, 0) };
                 done(check(fd.into()).map(drop))
+            }
+            ["socket", domain, kind, protocol] => {
+                let [domain, kind, protocol] = [domain, kind, protocol].map(|word| number(word) as i32);
+                done(check(unsafe { libc::socket(domain, kind, protocol) }.into()).map(drop))
+            }
+            // A TCP socket that was given: what else could be done with it.
+            ["given", "listen"] => done(check(unsafe { libc::listen(given()?, 1) }.into()).map(drop)),
+            ["given", "bind", port] => {
+                let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
+                address.sin_family = libc::AF_INET as u16;
+                address.sin_port = (number(port) as u16).to_be();
+                let size = mem::size_of::<libc::sockaddr_in>() as u32;
+                done(
+                    check(unsafe { libc::bind(given()?, (&raw const address).cast(), size) }.into())
+                        .map(drop),
+                )
+            }
+            ["given", "send-to", path] => {
+                let address = address(path);
+                let size = mem::size_of::<libc::sockaddr_un>() as u32;
+                let (fd, text) = (given()?, c"hello");
+                let sent = unsafe {
+                    libc::sendto(fd, text.as_ptr().cast(), 5, 0, (&raw const address).cast(), size)
+                };
+                done(check(sent as i64).map(drop))
+            }
+            ["given", "turn", path] => {
+                let address = address(path);
+                let size = mem::size_of::<libc::sockaddr_un>() as u32;
+                let fd = given()?;
+                // Said to succeed; what arrives where is what counts.
+                check(unsafe { libc::connect(fd, (&raw const address).cast(), size) }.into())?;
+                check(unsafe { libc::send(fd, b"hello".as_ptr().cast(), 5, 0) } as i64)?;
+                Err(Error::other("sent to whom it always was"))
+            }
+            ["given", "credentials"] => {
+                let on = 1_i32;
+                let fd = given()?;
+                let size = mem::size_of::<i32>() as u32;
+                check(
+                    unsafe {
+                        libc::setsockopt(
+                            fd,
+                            libc::SOL_SOCKET,
+                            libc::SO_BINDTODEVICE,
+                            (&raw const on).cast(),
+                            size,
+                        )
+                    }
+                    .into(),
+                )
+                .map(|_| String::new())
+            }
+            // A filter of its own that would answer for itself.
+            ["own-listener"] => {
+                let allow = libc::sock_filter { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 };
+                let program = libc::sock_fprog { len: 1, filter: (&raw const allow).cast_mut() };
+                let fd = unsafe {
+                    libc::syscall(libc::SYS_seccomp, 1, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER, &program)
+                };
+                done(check(fd).map(drop))
+            }
+            ["ask"] => {
+                let fd = given()?;
+                let request = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+                check(unsafe { libc::send(fd, request.as_ptr().cast(), request.len(), 0) } as i64)?;
+                let mut buffer = [0_u8; 1024];
+                let read = check(unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), 1024, 0) } as i64)?;
+                Ok(String::from_utf8_lossy(&buffer[..read as usize]).into_owned())
             }
             ["socketpair", domain, kind] => {
                 pair(number(domain) as i32, number(kind) as i32).map(|_| String::new())

@@ -3,12 +3,9 @@
 //! refused (`EPERM`). No sockets but pairs of connected streams; no other process's memory, limits
 //! or namespaces; no session or process group of its own, so that killing one group ends everything.
 
-use std::collections::BTreeMap;
+use libc::sock_filter;
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
-};
+use crate::program::{Fate, Is, Rule, Table, compile};
 
 /// What the rest of the confinement leaves open, so that the filter has to close it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,8 +21,15 @@ pub(crate) struct Gaps {
     pub(crate) watches: bool,
 }
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
-type Result<T> = std::result::Result<T, seccompiler::BackendError>;
+/// What becomes of TCP sockets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Refused, as all others.
+    #[default]
+    Refused,
+    /// The supervisor is asked for each, and gives one that is connected already.
+    Given,
+}
 
 /// Allowed whatever the arguments are.
 const ALLOWED: &[i64] = &[
@@ -340,6 +344,7 @@ const REFUSED: &[i64] = &[
 /// would make all of the machine's disks wait.
 const PRETENDED: &[i64] = &[libc::SYS_setsid, libc::SYS_setpgid, libc::SYS_sync, libc::SYS_syncfs];
 
+/// New namespaces, in which a process could be somebody else.
 const NEW_NAMESPACES: [i32; 8] = [
     libc::CLONE_NEWCGROUP,
     libc::CLONE_NEWIPC,
@@ -351,22 +356,32 @@ const NEW_NAMESPACES: [i32; 8] = [
     libc::CLONE_NEWUTS,
 ];
 
-fn is(argument: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompCondition> {
-    // Double words: the kernel looks at the lower half of such arguments only, so must this.
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)
+const EPERM: Fate = Fate::Errno(libc::EPERM);
+const PRETEND: Fate = Fate::Errno(0);
+
+/// Bits of a socket's type that are its kind (`SOCK_TYPE_MASK` of linux/net.h).
+const KIND: u32 = 0xf;
+const STREAM: u32 = libc::SOCK_STREAM as u32;
+
+fn always(fate: Fate) -> Rule {
+    Rule { conditions: Vec::new(), fate }
 }
 
-fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule> {
-    SeccompRule::new(conditions)
+fn when<const N: usize>(conditions: [(u8, Is); N], fate: Fate) -> Rule {
+    Rule { conditions: conditions.to_vec(), fate }
 }
 
-fn allowed() -> Result<Rules> {
-    use SeccompCmpOp::{Eq, MaskedEq};
-    let plain = ALLOWED.iter().chain(ALLOWED_HERE).chain(PRETENDED).chain(REFUSED);
-    let mut rules: Rules = plain.map(|&call| (call, Vec::new())).collect();
+/// Every call that the filter knows.
+fn table(gaps: Gaps, streams: Streams) -> Table {
+    let mut table = Table::new();
+    for (calls, fate) in
+        [(ALLOWED, Fate::Allowed), (ALLOWED_HERE, Fate::Allowed), (REFUSED, EPERM), (PRETENDED, PRETEND)]
+    {
+        table.extend(calls.iter().map(|&call| (call, vec![always(fate)])));
+    }
     // Connected streams only: a datagram socket can be turned towards any address.
-    let pair = rule(vec![is(0, Eq, libc::AF_UNIX as u64)?, is(1, MaskedEq(0xf), libc::SOCK_STREAM as u64)?])?;
-    rules.insert(libc::SYS_socketpair, vec![pair]);
+    let pair = [(0, Is::Equal(libc::AF_UNIX as u32)), (1, Is::Masked(KIND, STREAM))];
+    table.insert(libc::SYS_socketpair, vec![when(pair, Fate::Allowed)]);
     // Of this process only: processes outside may have the same owner.
     for call in [
         libc::SYS_prlimit64,
@@ -375,93 +390,102 @@ fn allowed() -> Result<Rules> {
         libc::SYS_sched_setparam,
         libc::SYS_sched_setscheduler,
     ] {
-        rules.insert(call, vec![rule(vec![is(0, Eq, 0)?])?]);
+        table.insert(call, vec![when([(0, Is::Equal(0))], Fate::Allowed)]);
     }
-    let own_priority = rule(vec![is(0, Eq, libc::PRIO_PROCESS as u64)?, is(1, Eq, 0)?])?;
-    rules.insert(libc::SYS_setpriority, vec![own_priority]);
+    /// Of sys/resource.h; its type differs between C libraries.
+    const PRIO_PROCESS: u32 = 0;
+    let own = [(0, Is::Equal(PRIO_PROCESS)), (1, Is::Equal(0))];
+    table.insert(libc::SYS_setpriority, vec![when(own, Fate::Allowed)]);
     // Only asking: programs that look at their personality.
-    rules.insert(libc::SYS_personality, vec![rule(vec![is(0, Eq, 0xffff_ffff)?])?]);
-    Ok(rules)
+    table.insert(libc::SYS_personality, vec![when([(0, Is::Equal(0xffff_ffff))], Fate::Allowed)]);
+
+    let mut but = |call, argument, refused: Vec<Is>| {
+        let rules = refused.into_iter().map(|is| when([(argument, is)], EPERM));
+        table.insert(call, rules.chain([always(Fate::Allowed)]).collect());
+    };
+    but(libc::SYS_clone, 0, NEW_NAMESPACES.map(|flag| Is::Masked(flag as u32, flag as u32)).to_vec());
+    // Terminal input and pastes on behalf of others.
+    let terminal = [libc::TIOCSTI, libc::TIOCLINUX];
+    but(libc::SYS_ioctl, 1, terminal.map(|command| Is::Equal(command as u32)).to_vec());
+    /// `F_SETOWN`, `F_SETSIG`, `F_SETOWN_EX` of fcntl.h: a descriptor that sends signals.
+    const OWNER: [u32; 3] = [8, 10, 15];
+    but(libc::SYS_fcntl, 1, OWNER.map(Is::Equal).to_vec());
+
+    close(&mut table, gaps);
+    if streams == Streams::Given {
+        connect(&mut table);
+    }
+    table
 }
 
-fn refused(gaps: Gaps) -> Result<Rules> {
-    use SeccompCmpOp::{Eq, MaskedEq};
-    let mut rules: Rules = REFUSED.iter().map(|&call| (call, Vec::new())).collect();
-    let mut namespaces = Vec::new();
-    for flag in NEW_NAMESPACES {
-        let flag = flag as u32 as u64;
-        namespaces.push(rule(vec![is(0, MaskedEq(flag), flag)?])?);
-    }
-    rules.insert(libc::SYS_clone, namespaces);
-    /// Terminal input and pastes on behalf of others.
-    const TERMINAL: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
-    let terminal = TERMINAL.iter().map(|&command| rule(vec![is(1, Eq, command)?]));
-    rules.insert(libc::SYS_ioctl, terminal.collect::<Result<_>>()?);
-    /// `F_SETOWN`, `F_SETSIG`, `F_SETOWN_EX` of fcntl.h: a descriptor that sends signals.
-    const OWNER: [u64; 3] = [8, 10, 15];
-    let owner = OWNER.iter().map(|&command| rule(vec![is(1, Eq, command)?]));
-    rules.insert(libc::SYS_fcntl, owner.collect::<Result<_>>()?);
-    let mut refuse = |calls: &[i64]| {
-        for &call in calls {
-            rules.insert(call, Vec::new());
-        }
-    };
+/// What has to be closed here because nothing else closes it.
+fn close(table: &mut Table, gaps: Gaps) {
+    let mut decide =
+        |fate: Fate, calls: &[i64]| table.extend(calls.iter().map(|&call| (call, vec![always(fate)])));
     if gaps.metadata {
-        refuse(&[libc::SYS_lremovexattr, libc::SYS_lsetxattr, libc::SYS_removexattr, libc::SYS_setxattr]);
+        decide(
+            EPERM,
+            &[libc::SYS_lremovexattr, libc::SYS_lsetxattr, libc::SYS_removexattr, libc::SYS_setxattr],
+        );
+        #[cfg(target_arch = "x86_64")]
+        decide(PRETEND, &[libc::SYS_futimesat, libc::SYS_utime, libc::SYS_utimes]);
     }
     if gaps.signals {
-        refuse(&[
-            libc::SYS_kill,
-            libc::SYS_pidfd_send_signal,
-            libc::SYS_rt_sigqueueinfo,
-            libc::SYS_rt_tgsigqueueinfo,
-            libc::SYS_tgkill,
-            libc::SYS_tkill,
-        ]);
+        decide(
+            EPERM,
+            &[
+                libc::SYS_kill,
+                libc::SYS_pidfd_send_signal,
+                libc::SYS_rt_sigqueueinfo,
+                libc::SYS_rt_tgsigqueueinfo,
+                libc::SYS_tgkill,
+                libc::SYS_tkill,
+            ],
+        );
     }
     if gaps.watches {
-        refuse(&[libc::SYS_inotify_add_watch]);
+        decide(EPERM, &[libc::SYS_inotify_add_watch]);
     }
-    Ok(rules)
-}
-
-/// What succeeds without doing anything.
-fn pretended(gaps: Gaps) -> Result<Rules> {
-    let mut rules: Rules = PRETENDED.iter().map(|&call| (call, Vec::new())).collect();
-    let mut pretend = |calls: &[i64]| rules.extend(calls.iter().map(|&call| (call, Vec::new())));
     if gaps.modes {
         // Refused, git could not make a repository. By descriptor all of it works.
-        pretend(&[libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchownat]);
+        decide(PRETEND, &[libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchownat]);
         #[cfg(target_arch = "x86_64")]
-        pretend(&[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown]);
+        decide(PRETEND, &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown]);
     }
     if gaps.metadata {
-        #[cfg(target_arch = "x86_64")]
-        pretend(&[libc::SYS_futimesat, libc::SYS_utime, libc::SYS_utimes]);
         // With a path; without one it changes the times of an open file.
-        let path = SeccompCondition::new(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?;
-        rules.insert(libc::SYS_utimensat, vec![rule(vec![path])?]);
+        let path = when([(1, Is::Pointer)], PRETEND);
+        table.insert(libc::SYS_utimensat, vec![path, always(Fate::Allowed)]);
     }
-    Ok(rules)
 }
 
-fn compile(rules: Rules, matched: SeccompAction, otherwise: SeccompAction) -> Result<BpfProgram> {
-    #[cfg(target_arch = "x86_64")]
-    let arch = TargetArch::x86_64;
-    #[cfg(target_arch = "aarch64")]
-    let arch = TargetArch::aarch64;
-    SeccompFilter::new(rules, otherwise, matched, arch)?.try_into()
+/// TCP sockets are asked for; all others stay refused.
+fn connect(table: &mut Table) {
+    let mut sockets = Vec::new();
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        for protocol in [0, libc::IPPROTO_TCP] {
+            let tcp = [
+                (0, Is::Equal(family as u32)),
+                (1, Is::Masked(KIND, STREAM)),
+                (2, Is::Equal(protocol as u32)),
+            ];
+            sockets.push(when(tcp, Fate::Asked));
+        }
+    }
+    sockets.push(always(EPERM));
+    table.insert(libc::SYS_socket, sockets);
+    // It is connected already, and to nothing else, whatever address is given.
+    table.insert(libc::SYS_connect, vec![always(PRETEND)]);
+    // Options of protocols that it does not have: without success, libuv does not connect.
+    let levels = [libc::IPPROTO_IP, libc::IPPROTO_TCP, libc::IPPROTO_IPV6];
+    let options = levels.map(|level| when([(1, Is::Equal(level as u32))], PRETEND));
+    let options = options.into_iter().chain([always(Fate::Allowed)]).collect();
+    table.insert(libc::SYS_setsockopt, options);
 }
 
-/// The filters, in the order in which they are to be installed: of two refusals, the later one's
-/// error is seen.
-pub(crate) fn filters(gaps: Gaps) -> Result<Vec<BpfProgram>> {
-    use SeccompAction::{Allow, Errno};
-    Ok(vec![
-        compile(allowed()?, Allow, Errno(libc::ENOSYS as u32))?,
-        compile(refused(gaps)?, Errno(libc::EPERM as u32), Allow)?,
-        compile(pretended(gaps)?, Errno(0), Allow)?,
-    ])
+/// The filter.
+pub(crate) fn program(gaps: Gaps, streams: Streams) -> Vec<sock_filter> {
+    compile(&table(gaps, streams), Fate::Errno(libc::ENOSYS))
 }
 
 #[cfg(test)]
@@ -469,10 +493,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_combination_of_gaps_compiles() {
+    fn the_filter_is_short_whatever_it_has_to_close() {
         for n in 0..16 {
             let gaps = Gaps { metadata: n & 1 > 0, signals: n & 2 > 0, watches: n & 4 > 0, modes: n & 8 > 0 };
-            assert_eq!(filters(gaps).unwrap().len(), 3, "{gaps:?}");
+            for streams in [Streams::Refused, Streams::Given] {
+                let length = program(gaps, streams).len();
+                assert!(length < 500, "{gaps:?} {streams:?}: {length}");
+            }
         }
     }
 

@@ -4,13 +4,14 @@
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use polaris_sandbox::{Level, Request};
 
-use crate::filter::{self, Gaps};
+use crate::filter::{self, Gaps, Streams};
 use crate::namespaces::{FLAGS, View};
 use crate::sys::{self, Exit};
 use crate::{rules, watch};
@@ -48,6 +49,8 @@ pub(crate) struct Launched {
     pub(crate) stdout: PipeReader,
     pub(crate) stderr: PipeReader,
     pub(crate) words: PipeReader,
+    /// Brings the descriptor by which the command asks for connections, if it may.
+    pub(crate) asks: Option<UnixStream>,
 }
 
 /// What is executed in the end.
@@ -87,19 +90,24 @@ pub(crate) fn launch(request: &Request, goal: Goal) -> Result<Launched> {
     let (stderr, err) = io::pipe().step("pipe")?;
     let (words, words_in) = io::pipe().step("pipe")?;
     let (mapped, map) = io::pipe().step("pipe")?;
+    let connects = request.connect.is_some() && request.level > Level::None;
+    let (asks, asking) = match connects {
+        true => UnixStream::pair().map(|(a, b)| (Some(a), Some(b))).step("socket pair")?,
+        false => (None, None),
+    };
     let full = request.level == Level::Full;
     if plan.user.other {
         sys::leave_groups().step("leave groups")?;
     }
     let Some(pid) = sys::fork(if full { FLAGS } else { 0 }).step("fork")? else {
-        drop((stdout, stderr, map));
-        let child = Child { plan, out, err, words: words_in };
+        drop((stdout, stderr, map, asks));
+        let child = Child { plan, out, err, words: words_in, asking };
         let failure = if full { child.be_first(mapped) } else { child.be_command(true) };
         let Err(_told) = failure;
         sys::exit_now(127);
     };
-    drop((out, err, words_in, mapped));
-    let launched = Launched { pid, stdout, stderr, words };
+    drop((out, err, words_in, mapped, asking));
+    let launched = Launched { pid, stdout, stderr, words, asks };
     if full {
         let result = map_user(pid, plan.user);
         if let Err(failure) = result {
@@ -180,6 +188,7 @@ struct Child<'a> {
     out: PipeWriter,
     err: PipeWriter,
     words: PipeWriter,
+    asking: Option<UnixStream>,
 }
 
 impl Child<'_> {
@@ -193,8 +202,8 @@ impl Child<'_> {
             Err(failure) => return self.fail(failure),
         };
         // Readers outside must see the end of the streams when the command is done with them.
-        let Self { out, err, mut words, .. } = self;
-        drop((out, err));
+        let Self { out, err, mut words, asking, .. } = self;
+        drop((out, err, asking));
         loop {
             match sys::wait_any(false, false) {
                 Ok(Some((pid, exit))) if pid == command => {
@@ -272,9 +281,7 @@ impl Child<'_> {
         sys::close_from(3, true);
         sys::reset_signals();
         if confined {
-            for filter in filter::filters(self.plan.gaps).step("filter of system calls")? {
-                seccompiler::apply_filter(&filter).step("filter of system calls")?;
-            }
+            self.filter_calls().step("filter of system calls")?;
         }
         match self.plan.goal {
             Goal::Program => {
@@ -286,6 +293,16 @@ impl Child<'_> {
                 sys::exit_now(0)
             }
         }
+    }
+
+    /// From now on makes no other system calls than those of the filter. If it may connect, it asks the
+    /// supervisor for each TCP socket.
+    fn filter_calls(&self) -> io::Result<()> {
+        let Some(asking) = &self.asking else {
+            return sys::apply_filter(&filter::program(self.plan.gaps, Streams::Refused));
+        };
+        let listener = sys::apply_asking_filter(&filter::program(self.plan.gaps, Streams::Given))?;
+        sys::send_descriptor(asking.as_fd(), listener.as_fd())
     }
 
     fn end_with_supervisor(&self) -> Result<()> {

@@ -62,6 +62,11 @@ pub struct Request {
     /// Further folders that it may read and execute: where tools are installed.
     #[serde(default)]
     pub read: Vec<PathBuf>,
+    /// A Unix socket that somebody listens on. With it, every TCP connection that the command makes,
+    /// to whatever address, is a connection to this socket; the command itself still gets no socket
+    /// of the network. Without it, it can make no connection at all. Not at level `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<PathBuf>,
     /// What it may use up.
     #[serde(default)]
     pub limits: Limits,

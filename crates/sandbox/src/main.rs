@@ -4,6 +4,8 @@
 //! one folder. Has no options besides, reads no variable and no file of configuration, and must stay a program of one thread: it forks.
 
 #[cfg(target_os = "linux")]
+mod connections;
+#[cfg(target_os = "linux")]
 mod filter;
 #[cfg(target_os = "linux")]
 mod guard;
@@ -15,6 +17,8 @@ mod namespaces;
 mod places;
 #[cfg(target_os = "linux")]
 mod probe;
+#[cfg(target_os = "linux")]
+mod program;
 #[cfg(target_os = "linux")]
 mod read_only;
 #[cfg(target_os = "linux")]

@@ -77,6 +77,7 @@ fn try_level(level: Level) -> Result<()> {
         temp: make("temp")?,
         workspace,
         read: Vec::new(),
+        connect: None,
         limits: Limits::default(),
     };
     let launched = launch(&request, Goal::Check(look_around))?;

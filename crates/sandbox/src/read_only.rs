@@ -15,7 +15,7 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 
-use crate::filter::{self, Gaps};
+use crate::filter::{self, Gaps, Streams};
 use crate::{places, sys};
 
 /// Open files; a server of a language holds a few.
@@ -62,10 +62,7 @@ fn confine(folder: &Path, program: &Path) -> io::Result<()> {
     sys::close_from(3, true);
     sys::reset_signals();
     let gaps = Gaps { metadata: true, modes: true, signals: true, watches: true };
-    for filter in filter::filters(gaps).map_err(io::Error::other)? {
-        seccompiler::apply_filter(&filter).map_err(io::Error::other)?;
-    }
-    Ok(())
+    sys::apply_filter(&filter::program(gaps, Streams::Refused))
 }
 
 fn restrict(folder: &Path, own: &Path, program: &Path) -> io::Result<()> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use polaris_sandbox::{Ended, FrameKind, Level, Limit, Report, Request, Stream, header};
 
+use crate::connections::Connections;
 use crate::guard::Guard;
 use crate::launch::{Failure, Goal, Launched, Word, launch, read_word};
 use crate::sys::{self, Exit};
@@ -138,6 +139,7 @@ struct Run<'a> {
     total_bytes: u64,
     deadline: Instant,
     watch: Watch,
+    connections: Connections,
     frames: &'a mut Frames,
     input: &'a mut File,
     ended: Ended,
@@ -152,7 +154,7 @@ impl<'a> Run<'a> {
         frames: &'a mut Frames,
         input: &'a mut File,
     ) -> io::Result<Self> {
-        let Launched { pid, stdout, stderr, words } = launched;
+        let Launched { pid, stdout, stderr, words, asks } = launched;
         let guard = if request.level == Level::Full { None } else { Some(Guard::set(pid)?) };
         let most = request.limits.stream_bytes;
         Ok(Self {
@@ -166,6 +168,7 @@ impl<'a> Run<'a> {
             total_bytes: request.limits.total_bytes,
             deadline,
             watch: Watch::new(request, pid),
+            connections: Connections::new(request.connect.as_ref(), asks),
             frames,
             input,
             ended: Ended::Cancelled,
@@ -216,11 +219,16 @@ impl<'a> Run<'a> {
             wanted(self.out.fd(), libc::POLLIN),
             wanted(self.err.fd(), libc::POLLIN),
             wanted(writing, libc::POLLOUT),
+            wanted(self.connections.fd(), libc::POLLIN),
         ];
         sys::poll(&mut fds, timeout)?;
-        let [stdin, signals, out, err, writing] = fds.map(|fd| fd.revents != 0);
+        let asked = fds[5].revents;
+        let [stdin, signals, out, err, writing, _] = fds.map(|fd| fd.revents != 0);
         if writing {
             self.frames.write_some();
+        }
+        if asked != 0 {
+            self.connections.look(asked);
         }
         if out {
             self.out.read(self.frames);

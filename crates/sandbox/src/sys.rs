@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -298,4 +298,151 @@ pub(crate) fn landlock_abi() -> u32 {
     let abi =
         unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION) };
     u32::try_from(abi).unwrap_or(0)
+}
+
+fn seccomp(filter: &[libc::sock_filter], flags: u64) -> io::Result<i64> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(io::Error::other)?,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    let mode = libc::SECCOMP_SET_MODE_FILTER;
+    // SAFETY: `program` and the filter, which the kernel only reads, outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, &raw const program) })
+}
+
+/// Filters this process's system calls, and those of all that it starts.
+pub(crate) fn apply_filter(filter: &[libc::sock_filter]) -> io::Result<()> {
+    seccomp(filter, 0).map(drop)
+}
+
+/// The same with a filter that asks whoever holds the descriptor.
+pub(crate) fn apply_asking_filter(filter: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    let fd = seccomp(filter, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: the kernel made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Room for one descriptor beside a message: `CMSG_SPACE(sizeof(int))`, aligned as a `cmsghdr`.
+#[repr(C, align(8))]
+struct Beside([u8; 32]);
+
+/// What sendmsg and recvmsg take: one byte, and a descriptor beside it.
+fn message(byte: &mut libc::iovec, beside: &mut Beside) -> libc::msghdr {
+    // SAFETY: all zeroes is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = byte;
+    message.msg_iovlen = 1;
+    message.msg_control = beside.0.as_mut_ptr().cast();
+    // SAFETY: computes a number.
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<RawFd>() as u32) } as _;
+    message
+}
+
+/// Sends a descriptor to the other end of a socket.
+pub(crate) fn send_descriptor(socket: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> io::Result<()> {
+    let (mut byte, mut beside) = ([0_u8], Beside([0; 32]));
+    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+    let message = message(&mut part, &mut beside);
+    // SAFETY: the header lies in `beside`, which has room for it and one descriptor.
+    unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as _;
+        libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(fd.as_raw_fd());
+    }
+    // SAFETY: everything that `message` points to outlives the call.
+    check(unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) } as i64)
+        .map(drop)
+}
+
+/// Receives a descriptor; `None`: the other end is gone and has sent none.
+pub(crate) fn receive_descriptor(socket: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    let (mut byte, mut beside) = ([0_u8], Beside([0; 32]));
+    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+    let mut message = message(&mut part, &mut beside);
+    // SAFETY: everything that `message` points to is valid for writes for the length of the call.
+    check(unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) } as i64)?;
+    // SAFETY: the kernel has filled in `message`; the header, if there is one, lies in `beside`.
+    unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        if header.is_null() || (*header).cmsg_type != libc::SCM_RIGHTS {
+            return Ok(None);
+        }
+        Ok(Some(OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned())))
+    }
+}
+
+/// A connection to a Unix socket, made at once or not at all.
+pub(crate) fn connect(path: &Path) -> io::Result<OwnedFd> {
+    let bytes = path.as_os_str().as_bytes();
+    // SAFETY: all zeroes is a valid sockaddr_un.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    // The last byte stays the NUL that ends the path.
+    if bytes.len() >= address.sun_path.len() {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    for (to, &from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = from as libc::c_char;
+    }
+    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: takes no pointers.
+    let fd = check(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
+    // SAFETY: the kernel made this descriptor for us.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let size = size_of::<libc::sockaddr_un>() as libc::socklen_t;
+    // SAFETY: `address` outlives the call and is `size` bytes long.
+    check(unsafe { libc::connect(fd.as_raw_fd(), (&raw const address).cast(), size) })?;
+    Ok(fd)
+}
+
+/// Reads and writes wait, as they do by default.
+pub(crate) fn set_blocking(fd: RawFd) -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags & !libc::O_NONBLOCK) }).map(drop)
+}
+
+/// A system call that waits for an answer: its number for the kernel, and its arguments.
+pub(crate) struct Question {
+    id: u64,
+    pub(crate) arguments: [u64; 6],
+}
+
+/// The next question. `None`: whoever asked is gone.
+pub(crate) fn next_question(listener: &OwnedFd) -> io::Result<Option<Question>> {
+    // SAFETY: all zeroes is a valid seccomp_notif, and what the kernel asks for.
+    let mut asked: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: `asked` is valid for writes for the length of the call.
+    let result = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked) };
+    match check(result) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINTR)) => Ok(None),
+        Err(error) => Err(error),
+        Ok(_) => Ok(Some(Question { id: asked.id, arguments: asked.data.args })),
+    }
+}
+
+/// Answers with a copy of `fd`, closed by exec if `cloexec`.
+pub(crate) fn give(listener: &OwnedFd, question: &Question, fd: &OwnedFd, cloexec: bool) -> io::Result<()> {
+    let mut given = libc::seccomp_notif_addfd {
+        id: question.id,
+        flags: libc::SECCOMP_ADDFD_FLAG_SEND as u32,
+        srcfd: fd.as_raw_fd() as u32,
+        newfd: 0,
+        newfd_flags: if cloexec { libc::O_CLOEXEC as u32 } else { 0 },
+    };
+    // SAFETY: `given` is valid for the length of the call.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw mut given) })
+        .map(drop)
+}
+
+/// Answers with an error.
+pub(crate) fn refuse(listener: &OwnedFd, question: &Question, error: i32) -> io::Result<()> {
+    let mut answer = libc::seccomp_notif_resp { id: question.id, val: 0, error: -error, flags: 0 };
+    // SAFETY: `answer` is valid for the length of the call.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) })
+        .map(drop)
 }

@@ -12,6 +12,7 @@ use support::{HELPER, Who, World, is_root};
 /// What is run: the program, and its arguments.
 type Line = (&'static str, &'static [&'static str]);
 
+#[derive(Clone)]
 pub(crate) struct Case {
     class: &'static str,
     name: &'static str,
@@ -23,6 +24,8 @@ pub(crate) struct Case {
     small: bool,
     /// What the level below `full` leaves visible.
     only_full: bool,
+    /// It may connect, to one server.
+    connects: bool,
     /// What only root's helper keeps apart: a user for each project.
     files: &'static [(&'static str, &'static str)],
 }
@@ -137,6 +140,9 @@ fn run(world: &World, case: &Case, (program, arguments): Line) -> support::Outco
         request.limits.disk_files = 1_000;
         request.limits.file_bytes = 32 << 20;
         request.limits.processes = 48;
+    }
+    if case.connects {
+        request.connect = Some(world.serve());
     }
     if case.limit == Some(Limit::Time) {
         request.limits.wall_ms = 600;

@@ -36,9 +36,9 @@ export class Calls {
     const begin = performance.now();
     const noted = () => ({ ...call, path, at, ms: performance.now() - begin });
     const fault = this.#faults.take(call.kind, path);
-    if (fault?.latencyMs !== undefined) {
+    if (fault?.latencyMs !== undefined || fault?.hold === true) {
       const release = this.#log.hold({ ...call, path, at });
-      await wait(fault.latencyMs);
+      await (fault.hold === true ? this.#faults.replaced() : wait(fault.latencyMs));
       release();
     }
     if (fault?.status !== undefined) {

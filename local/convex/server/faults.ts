@@ -11,6 +11,8 @@ export const faultRules = z.array(
       kind: z.enum(["query", "mutation", "action"]).optional(),
       /** Waited before the function runs. */
       latencyMs: z.number().min(0).optional(),
+      /** Waited before the function runs, until the rules are replaced. */
+      hold: z.literal(true).optional(),
       /** Answered instead of running the function. */
       status: z.number().int().min(400).max(599).optional(),
       /** Seconds; sent as `Retry-After` with `status`. */
@@ -27,8 +29,15 @@ export type FaultRule = z.infer<typeof faultRules>[number];
 
 export class Faults {
   #rules: { rule: FaultRule; pattern: RegExp; left: number }[] = [];
+  #waiting: (() => void)[] = [];
+
+  /** Settles when the rules of now are replaced. */
+  replaced(): Promise<void> {
+    return new Promise((settle) => this.#waiting.push(settle));
+  }
 
   replace(rules: FaultRule[]): void {
+    for (const settle of this.#waiting.splice(0)) settle();
     this.#rules = rules.map((rule) => ({
       rule,
       pattern: glob(rule.path ?? "*"),

@@ -94,6 +94,18 @@ export class Admin {
     if (!response.ok) throw new Error(await response.text());
   }
 
+  /** A call of this function is kept waiting by a rule. */
+  async held(path: string): Promise<void> {
+    for (let since = 0; ; ) {
+      const found = (await this.#get(`log?since=${since}&wait=1000`)) as {
+        seq: number;
+        held: { path: string }[];
+      };
+      if (found.held.some((call) => call.path === path)) return;
+      since = found.seq;
+    }
+  }
+
   async #get(path: string): Promise<unknown> {
     const response = await fetch(`${this.#convex.url}/admin/${path}`, { headers: this.#headers() });
     if (!response.ok) throw new Error(await response.text());

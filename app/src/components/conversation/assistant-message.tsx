@@ -3,7 +3,7 @@
 // height in every state, so that nothing moves when the answer ends.
 
 import { Ban, RotateCcw } from "lucide-react";
-import { memo, type ReactNode } from "react";
+import { memo, type ReactNode, useEffect, useState } from "react";
 import { Button } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { Notice } from "../ui/notice.tsx";
@@ -60,10 +60,31 @@ function State({
   }
   if (status !== "processing") return null;
   const working = toolCalls.some(({ result }) => result === undefined);
+  const word = working ? "Working" : hasText ? "Generating…" : "Thinking";
   return (
     <span className="inline-flex items-center gap-2">
       <Spinner className="size-3.5 text-accent" />
-      {working ? "Working" : hasText ? "Generating…" : "Thinking"}
+      {word}
+      {/* Text that comes says enough by itself. */}
+      {word !== "Generating…" && <Waited key={word} />}
+    </span>
+  );
+}
+
+/** A wait of so many seconds is counted: the person sees that it goes on, and can judge it. */
+const COUNTED_FROM = 5;
+
+function Waited() {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    const begun = Date.now();
+    const timer = setInterval(() => setSeconds(Math.floor((Date.now() - begun) / 1_000)), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  if (seconds < COUNTED_FROM) return null;
+  return (
+    <span aria-hidden className="tabular-nums">
+      {seconds} s
     </span>
   );
 }

@@ -32,6 +32,21 @@ describe("a long block", () => {
     assert.ok(cut.pieces.length > 1);
   });
 
+  it("is read in linear time, whatever it is made of", () => {
+    const long = 200_000;
+    for (const line of [
+      `${"-".padEnd(long)}x|`,
+      "|-".padEnd(long, " |-"),
+      "`".repeat(long),
+      "1".repeat(long),
+      " ".repeat(long),
+    ]) {
+      // Quadratic time would be minutes: the test's own limit ends it.
+      piecesOf(`| a |\n${line}\n| b |\n`);
+      piecesOf(`- a\n${line}\n- b\n`);
+    }
+  });
+
   it("that only resembles a table stays whole", () => {
     const rows = many(100, (n) => `| row ${n} | value ${n} | more |\n`);
     for (const text of [`| a |\n|---|\n${rows}> quoted\nmore\n`, rows, `text\n---\n${rows}`]) {

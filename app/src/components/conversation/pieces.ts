@@ -19,7 +19,7 @@ const PIECE_CHARS = 1_500;
 const FENCE = /^(`{3,}|~{3,})([^\n]*)\n/;
 const LIST_ITEM = /^(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)/;
 const ANY_FENCE = /^\s*(?:(?:[-*+]|\d{1,9}[.)])\s+)?(`{3,}|~{3,})/;
-const DELIMITERS = /^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
+const DELIMITER = /^\s*:?-+:?\s*$/;
 
 export function piecesOf(block: string): Pieces {
   const code = codeOf(block);
@@ -49,9 +49,7 @@ function withoutNewline(text: string): string {
 
 function tableOf(block: string): Pieces | undefined {
   const lines = linesOf(block);
-  const at = lines.findIndex(
-    (line, index) => index > 0 && line.includes("|") && DELIMITERS.test(line),
-  );
+  const at = lines.findIndex((line, index) => index > 0 && isDelimiters(line));
   if (at < 1) return undefined;
   const rows = lines.slice(at + 1);
   const isRow = (line: string): boolean => line.includes("|") || line.trim() === "";
@@ -61,6 +59,13 @@ function tableOf(block: string): Pieces | undefined {
   const before = lines.slice(0, at - 1).join("");
   const head = `${lines[at - 1]}${lines[at]}`;
   return { kind: "table", before, head, pieces: pieces.length === 0 ? [""] : pieces };
+}
+
+/** Cell by cell: one pattern for the whole line would take quadratic time on a line of spaces. */
+function isDelimiters(line: string): boolean {
+  if (!line.includes("|")) return false;
+  const cells = line.trim().replace(/^\|/, "").replace(/\|$/, "").split("|");
+  return cells.every((cell) => DELIMITER.test(cell));
 }
 
 function listOf(block: string): Pieces | undefined {

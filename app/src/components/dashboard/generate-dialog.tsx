@@ -10,7 +10,7 @@ import { Button } from "../ui/button.tsx";
 import { TextArea, TextField } from "../ui/field.tsx";
 import { Modal } from "../ui/modal.tsx";
 import { Notice } from "../ui/notice.tsx";
-import { descriptionProblem, MAX_DESCRIPTION_CHARS } from "./description.ts";
+import { descriptionProblem, MAX_DESCRIPTION_CHARS, nameFrom } from "./description.ts";
 
 export function GenerateDialog({
   open,
@@ -44,10 +44,10 @@ export function GenerateDialog({
     setProblem(undefined);
     generationId.current ??= crypto.randomUUID();
     try {
-      const projectName = name.trim();
+      const projectName = name.trim() || nameFrom(description);
       const { projectId } = await request("POST", "/api/projects/generate", {
         description: description.trim(),
-        ...(projectName === "" ? {} : { projectName }),
+        ...(projectName === undefined ? {} : { projectName }),
         generationId: generationId.current,
         plan: "general",
       });
@@ -94,6 +94,7 @@ export function GenerateDialog({
           autoComplete="off"
           maxLength={200}
           disabled={busy}
+          placeholder={nameFrom(description)}
           value={name}
           onChange={(event) => change(setName)(event.target.value)}
         />

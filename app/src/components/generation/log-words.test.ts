@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { lineWords, previewOf, progressOf } from "./log-words.ts";
+import { filesOf, lineWords, previewOf, progressOf } from "./log-words.ts";
 
 const line = (message: string, filePath?: string) => ({ type: "step" as const, message, filePath });
 
 describe("the generation log", () => {
+  it("counts the files that were written and are still there", () => {
+    const lines = [
+      line("Starting generate-config-files"),
+      line("Wrote a.ts", "a.ts"),
+      line("Wrote b.ts", "b.ts"),
+      line("Wrote a.ts", "a.ts"),
+      line("Deleted b.ts", "b.ts"),
+    ];
+    assert.equal(filesOf(lines), 1);
+  });
+
   it("speaks of steps by their names", () => {
     assert.equal(lineWords(line("Starting generate-pages")).text, "Pages: started");
     assert.equal(lineWords(line("Completed validate-input")).text, "Description: done");

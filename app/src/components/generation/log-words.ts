@@ -58,3 +58,14 @@ export function previewOf(text: string): string {
   if (lines.length <= MAX_PREVIEW_LINES) return text;
   return `${lines.slice(0, MAX_PREVIEW_LINES).join("\n")}\n…`;
 }
+
+/** How many files the lines say were written, and not deleted again. */
+export function filesOf(lines: readonly LogLine[]): number {
+  const files = new Set<string>();
+  for (const { message, filePath } of lines) {
+    if (filePath === undefined) continue;
+    if (message.startsWith("Wrote ")) files.add(filePath);
+    else if (message.startsWith("Deleted ")) files.delete(filePath);
+  }
+  return files.size;
+}

@@ -93,6 +93,7 @@ export function Workspace({ projectId, initialView }: { projectId: string; initi
                 problem={problem}
                 beginning={beginning}
                 onAgain={() => void again()}
+                onShowCode={() => setView("files")}
               />
             </div>
           )}

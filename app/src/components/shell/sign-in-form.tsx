@@ -50,7 +50,7 @@ export function SignInForm() {
   };
 
   return (
-    <div className="w-full max-w-sm p-6">
+    <div className="w-full max-w-sm p-6 sm:rounded-2xl sm:border sm:border-line sm:bg-surface sm:p-8 sm:shadow-raised">
       <Logo className="size-8" />
       <h1 className="mt-4 font-semibold text-2xl tracking-tight">{title}</h1>
       <form className="mt-5 space-y-1" onSubmit={(event) => void submit(event)}>

@@ -1,14 +1,17 @@
-// What went wrong or needs to be known, next to what caused it, with a way forward.
+// What went wrong, went well or needs to be known, next to what caused it, with a way forward.
 
-import { CircleAlert, Info } from "lucide-react";
+import { CircleAlert, CircleCheck, Info } from "lucide-react";
 import type { ReactNode } from "react";
 import { cx } from "./cx.ts";
 
 const TONES = {
   danger: "border-danger/25 bg-danger-soft text-danger",
   warn: "border-warn/25 bg-warn-soft text-warn",
+  success: "border-success/25 bg-success-soft text-success",
   info: "border-line bg-sunken text-muted",
 } as const;
+
+const ICONS = { danger: CircleAlert, warn: CircleAlert, success: CircleCheck, info: Info };
 
 export function Notice({
   tone,
@@ -26,7 +29,7 @@ export function Notice({
   /** Read out at once. */
   alert?: boolean;
 }) {
-  const Icon = tone === "info" ? Info : CircleAlert;
+  const Icon = ICONS[tone];
   return (
     <div
       role={alert ? "alert" : undefined}

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use polaris_core::code::extract;
 use polaris_core::code::index::Indexer;
+use polaris_core::code::inspect::inspect;
 use polaris_core::code::server::LanguageServer;
 use polaris_core::config::Env;
 use polaris_core::tool::ToolError;
@@ -67,6 +68,12 @@ async fn answer(project: &Project, request: &Value) -> Result<Value, Failure> {
             let begin = Instant::now();
             let index = Indexer::new(snapshot).current().await.map_err(|e| format!("{e:?}"))?;
             json!({ "ms": ms(begin), "files": index.code().count() })
+        }
+        // What a generation pays after each step.
+        "inspect" => {
+            let snapshot = Arc::new(Snapshot::new(Arc::clone(&project.files) as _));
+            let index = Indexer::new(snapshot).current().await.map_err(|e| format!("{e:?}"))?;
+            json!({ "problems": inspect(&index).len(), "ms": ms(begin) })
         }
         // One file of it.
         "extract" => {

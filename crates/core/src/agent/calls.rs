@@ -173,8 +173,12 @@ impl<'a> Calling<'a> {
                 if matches!(tool.access(args), Access::Write(_)) && !tool.keeps_order() {
                     self.output.recorded().await;
                 }
+                let printed = |stream, text: &str| {
+                    let (id, text) = (record.id.clone(), text.to_owned());
+                    self.agent.events.push(Event::ToolOutput { step, id, stream, text });
+                };
                 let run = match attempt {
-                    Attempt::First => tool.call(args, at),
+                    Attempt::First => tool.call_aloud(args, at, &printed),
                     Attempt::Later => tool.recover(args, at),
                 };
                 let limit = tool.limit(millis(limits.tool_ms));

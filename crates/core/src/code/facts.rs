@@ -220,6 +220,9 @@ pub struct Occurrence {
     pub is_write: bool,
 }
 
+/// Names that need not stand in the text.
+pub const UNWRITTEN: [&str; 3] = ["default", "*", "export="];
+
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
@@ -241,6 +244,9 @@ pub struct Facts {
     pub members: Vec<Member>,
     /// It does not parse as a whole: what is said is what could be saved.
     pub is_broken: bool,
+    /// Every name stands in the text as it is given here, but for `default`, `*` and `export=`: none is
+    /// written with escapes.
+    pub is_verbatim: bool,
 }
 
 /// A name behind a dot.
@@ -255,6 +261,21 @@ pub struct Member {
 }
 
 impl Facts {
+    /// Works out whether the names stand in the text as they are given.
+    pub fn note_verbatim(&mut self) {
+        let text = &self.text;
+        let source = |import: &Import| {
+            import.source_span.of(text).get(1..).is_some_and(|s| s.starts_with(&*import.source))
+        };
+        let export = |export: &Export| {
+            UNWRITTEN.contains(&&*export.name) || export.span.of(text).contains(&*export.name)
+        };
+        self.is_verbatim = !self.is_broken
+            && memchr::memmem::find(text.as_bytes(), b"\\u").is_none()
+            && self.imports.iter().all(source)
+            && self.exports.iter().all(export);
+    }
+
     /// The name at a byte, or right before it.
     pub fn occurrence_at(&self, offset: usize) -> Option<&Occurrence> {
         let offset = u32::try_from(offset).ok()?;

@@ -16,6 +16,8 @@ pub struct Pattern {
     excludes: bool,
     /// It is for the last name of a path only.
     names_only: bool,
+    /// What every match begins and ends with; both are looked at before the readings.
+    ends: (Box<str>, Box<str>),
 }
 
 impl Pattern {
@@ -50,14 +52,30 @@ impl Pattern {
         if readings.is_empty() {
             return Err("the pattern is too complex".to_owned());
         }
-        Ok(Self { plain: plain.to_owned(), readings, excludes, names_only })
+        Ok(Self { plain: plain.to_owned(), readings, excludes, names_only, ends: ends(plain) })
     }
 
     /// Whether a normalised path matches.
     pub fn matches(&self, path: &str) -> bool {
-        let part = if self.names_only { path.rsplit('/').next().unwrap_or(path) } else { path };
-        let found = self.plain == path || self.readings.iter().any(|reading| reading.is_match(part));
-        found != self.excludes
+        self.is_found(path) != self.excludes
+    }
+
+    fn is_found(&self, path: &str) -> bool {
+        let (first, last) = &self.ends;
+        if !path.ends_with(&**last) {
+            return false;
+        }
+        let part = match self.names_only {
+            true => &path[memchr::memrchr(b'/', path.as_bytes()).map_or(0, |at| at + 1)..],
+            false => path,
+        };
+        (part.starts_with(&**first) && self.readings.iter().any(|reading| reading.is_match(part)))
+            || self.plain == path
+    }
+
+    /// Whether it takes so little time that no thread is worth it.
+    pub fn is_quick(&self) -> bool {
+        self.readings.len() == 1
     }
 
     /// Whether it asks for `word` by name, and not only by chance.
@@ -70,6 +88,16 @@ impl Pattern {
         !self.excludes
             && (self.plain == path || (self.names_only && path.rsplit('/').next() == Some(&self.plain)))
     }
+}
+
+/// What stands before the first and behind the last character that may mean something else.
+fn ends(plain: &str) -> (Box<str>, Box<str>) {
+    let special = |c: char| matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | ',');
+    let Some(first) = plain.find(special) else { return (plain.into(), plain.into()) };
+    let last = plain.rfind(special).map_or(0, |at| at + 1);
+    // Of `**/a`, the slash is one of no folder, too.
+    let behind = &plain[last..];
+    (plain[..first].into(), behind.strip_prefix('/').unwrap_or(behind).into())
 }
 
 /// The pattern as a regular expression; the brackets and braces at which `stands` says so stand for

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 
 use super::facts::Facts;
+use super::paths::Paths;
 use super::resolve::Layout;
 use super::tsconfig::{NAMES, aliases, parse};
 use super::{depth, extract, recover};
@@ -61,8 +62,7 @@ pub struct Index {
     pub project: Arc<Project>,
     files: Files,
     importers: OnceLock<Importers>,
-    /// Packages that the project's package.json files list.
-    packages: HashSet<String>,
+    layouts: Arc<Layouts>,
 }
 
 impl Index {
@@ -105,7 +105,12 @@ impl Index {
 
     /// Whether a package.json of the project lists the package that a specifier names.
     pub fn lists(&self, specifier: &str) -> bool {
-        self.packages.contains(package_of(specifier))
+        self.layouts.packages.contains(package_of(specifier))
+    }
+
+    /// The file that `specifier` names in the file `from`; `None` if it is not in the project.
+    pub fn resolve(&self, from: &str, specifier: &str) -> Option<Arc<str>> {
+        self.layouts.layout.resolve(from, specifier)
     }
 }
 
@@ -122,12 +127,15 @@ pub struct Indexer {
     /// What has been read so far; a thread that is given up leaves what it has.
     read: Arc<Mutex<HashMap<Arc<str>, Arc<Indexed>>>>,
     latest: tokio::sync::Mutex<(Arc<Index>, Arc<Layouts>)>,
+    /// The paths of a project, as it was when they were last asked for.
+    paths: Mutex<Option<(Arc<Project>, Arc<Paths>)>>,
 }
 
 #[derive(Debug, Default)]
 struct Layouts {
     id: u64,
     layout: Layout,
+    /// Packages that the project's package.json files list.
     packages: HashSet<String>,
 }
 
@@ -143,7 +151,12 @@ impl Drop for GiveUp {
 impl Indexer {
     /// An index of what `snapshot` holds; nothing is read yet.
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, read: Arc::default(), latest: tokio::sync::Mutex::default() }
+        Self {
+            snapshot,
+            read: Arc::default(),
+            latest: tokio::sync::Mutex::default(),
+            paths: Mutex::default(),
+        }
     }
 
     /// The project as it is now.
@@ -152,6 +165,23 @@ impl Indexer {
     /// As [`Snapshot::current`].
     pub async fn project(&self) -> Result<Arc<Project>, FileError> {
         self.snapshot.current().await
+    }
+
+    /// The paths of the project as it is now.
+    ///
+    /// # Errors
+    /// As [`Snapshot::current`].
+    pub async fn paths(&self) -> Result<Arc<Paths>, FileError> {
+        let project = self.snapshot.current().await?;
+        let mut kept = lock(&self.paths);
+        if let Some((of, paths)) = &*kept
+            && Arc::ptr_eq(of, &project)
+        {
+            return Ok(Arc::clone(paths));
+        }
+        let paths = Arc::new(Paths::new(&project));
+        *kept = Some((project, Arc::clone(&paths)));
+        Ok(paths)
     }
 
     /// The index of the project as it is now.
@@ -229,8 +259,8 @@ fn update(
     if !gone.load(Ordering::Relaxed) {
         lock(read).retain(|path, _| files.contains_key(path));
     }
-    let packages = layouts.packages.clone();
-    (Index { project, files, importers: OnceLock::new(), packages }, layouts)
+    let index = Index { project, files, importers: OnceLock::new(), layouts: Arc::clone(&layouts) };
+    (index, layouts)
 }
 
 fn read_code(path: &str, text: &Arc<str>, good: Option<Arc<Facts>>) -> Code {
@@ -241,7 +271,9 @@ fn read_code(path: &str, text: &Arc<str>, good: Option<Arc<Facts>>) -> Code {
     };
     let (facts, good) = match parsed {
         Ok(facts) => {
-            let facts = Arc::new(Facts { text: Arc::clone(text), ..facts });
+            let mut facts = Facts { text: Arc::clone(text), ..facts };
+            facts.note_verbatim();
+            let facts = Arc::new(facts);
             (Arc::clone(&facts), Some(facts))
         }
         Err(parses_in_parts) => {

@@ -84,9 +84,37 @@ pub fn place_at(index: &Index, path: &Arc<str>, offset: usize) -> Option<Place> 
     }
 }
 
+/// Words of a declaration before its name.
+const BEFORE_A_NAME: [&str; 15] = [
+    "export",
+    "default",
+    "async",
+    "function",
+    "class",
+    "const",
+    "let",
+    "var",
+    "using",
+    "abstract",
+    "declare",
+    "enum",
+    "interface",
+    "type",
+    "namespace",
+];
+
 /// The declaration that `export` and the words behind it mean, where no other name stands.
 pub fn exported_at(facts: &Facts, offset: usize) -> Option<usize> {
     if facts.occurrence_at(offset).is_some() || facts.member_at(offset).is_some() {
+        return None;
+    }
+    // What is behind them may be a name too: that of a property in a pattern.
+    let (before, behind) = facts.text.split_at_checked(offset)?;
+    let is_end = |c: char| !c.is_alphanumeric() && c != '_' && c != '$';
+    let start =
+        before.rfind(is_end).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+    let end = offset + behind.find(is_end).unwrap_or(behind.len());
+    if !BEFORE_A_NAME.contains(&&facts.text[start..end]) {
         return None;
     }
     let at = offset as u32;

@@ -2,10 +2,10 @@
 //! Time grows with the project, not with its square. Pure: reads an index.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::index::{Index, Indexed, is_code};
+use super::needle::Needle;
 
 /// Words of a question that are looked for.
 const MAX_TERMS: usize = 32;
@@ -35,102 +35,243 @@ pub struct Ranked {
     pub reasons: Vec<String>,
 }
 
-/// The files that matter, most relevant first, ties by path. `stop` is asked now and then.
-pub fn rank(index: &Index, question: &Question<'_>, mut stop: impl FnMut() -> bool) -> Vec<Ranked> {
-    let query = question.query.trim().to_lowercase();
-    let mut terms: Vec<String> = Vec::new();
-    for word in query.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$') {
-        if word.chars().count() >= MIN_WORD
-            && !terms.iter().any(|term| term == word)
-            && terms.len() < MAX_TERMS
-        {
-            terms.push(word.to_owned());
-        }
-    }
-    let compact: String = query.split_whitespace().collect();
-    let text = (!query.is_empty())
-        .then(|| regex::RegexBuilder::new(&regex::escape(&query)).case_insensitive(true).build().ok())
-        .flatten();
-    let finders: Vec<_> = terms.iter().map(|term| memchr::memmem::Finder::new(term.as_bytes())).collect();
-    let current = question.current.and_then(|path| Some((path, index.get(path)?)));
-    let empty = HashSet::new();
-    let imported: HashSet<&str> = current
-        .and_then(|(_, file)| Some(file.code.as_ref()?.targets.iter().flatten().map(AsRef::as_ref).collect()))
-        .unwrap_or_default();
-    let importers: HashSet<&str> =
-        current.map_or(HashSet::new(), |(path, _)| index.importers(path).iter().map(AsRef::as_ref).collect());
-    let used: HashSet<&str> = current.map_or(empty, |(_, file)| identifiers(&file.text).collect());
-
-    let mut ranked = Vec::new();
+/// The files that matter, most relevant first, ties by path, at most `most`. `stop` is asked now and
+/// then.
+pub fn rank(
+    index: &Index,
+    question: &Question<'_>,
+    most: usize,
+    mut stop: impl FnMut() -> bool,
+) -> Vec<Ranked> {
+    let judge = Judge::new(index, question);
+    let mut scored: Vec<(f64, &Arc<str>, &Indexed)> = Vec::new();
     for (n, (path, file)) in index.files().enumerate() {
         if n % 64 == 0 && stop() {
             break;
         }
-        if question.current == Some(path.as_ref()) {
-            continue;
+        if question.current != Some(path.as_ref())
+            && let Some(score) = judge.score(path, file, &mut |_| {})
+        {
+            scored.push((score, path, file));
         }
-        let (mut score, mut reasons) = (0.0, Vec::new());
-        let mut add = |points: f64, reason: String| {
-            score += points;
-            reasons.push(reason);
-        };
-        if imported.contains(path.as_ref()) {
-            add(10.0, "Imported by current file".to_owned());
-        }
-        if importers.contains(path.as_ref()) {
-            add(10.0, "Imports current file".to_owned());
-        }
-        let exports = file.code.iter().flat_map(|code| &code.facts.exports).map(|export| &*export.name);
-        let shared = first_three(exports.filter(|name| *name != "default" && used.contains(name)));
-        if let Some(shared) = shared {
-            add(5.0, format!("Exports used symbols: {shared}"));
-        }
-        if !terms.is_empty() {
-            let words = words_of(file);
-            let matched = finders.iter().zip(&terms).filter(|(f, _)| f.find(words.as_bytes()).is_some());
-            let matched: Vec<&str> = matched.map(|(_, term)| term.as_str()).collect();
-            if let Some(shown) = first_three(matched.iter().copied()) {
-                let share = matched.len() as f64 / terms.len() as f64;
-                add(7.0 * share, format!("Contains query terms: {shown}"));
-            }
-        }
-        if !compact.is_empty() && path.to_lowercase().contains(&compact) {
-            add(7.0, "Path matches query".to_owned());
-        }
-        if text.as_ref().is_some_and(|text| text.is_match(&file.text)) {
-            add(3.0, "Contains query text".to_owned());
-        }
-        // What follows ranks the files that matter; it makes no file matter.
-        if reasons.is_empty() {
-            continue;
-        }
-        if let Some((points, reason)) = recency(index, path, question.now) {
-            score += points;
-            reasons.push(reason.to_owned());
-        }
-        if let Some((current, _)) = current {
-            let near = proximity(current, path);
-            if near > 0.5 {
-                score += 3.0 * near;
-                reasons.push("Near current file".to_owned());
-            }
-            if category(current).is_some_and(|kind| category(path) == Some(kind)) {
-                score += 2.0;
-                reasons.push("Same file type".to_owned());
-            }
-        }
-        ranked.push(Ranked { path: Arc::clone(path), score, reasons });
     }
-    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.path.cmp(&b.path)));
-    ranked
+    let order = |a: &(f64, &Arc<str>, &Indexed), b: &(f64, &Arc<str>, &Indexed)| {
+        b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1))
+    };
+    if scored.len() > most && most > 0 {
+        scored.select_nth_unstable_by(most - 1, order);
+    }
+    scored.truncate(most);
+    scored.sort_unstable_by(order);
+    // Reasons are put in words for those that are shown.
+    let ranked = scored.into_iter().map(|(score, path, file)| {
+        let mut reasons = Vec::new();
+        judge.score(path, file, &mut |reason| reasons.push(reason.to_string()));
+        Ranked { path: Arc::clone(path), score, reasons }
+    });
+    ranked.collect()
 }
 
-fn first_three<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
-    let mut shown = String::new();
-    for (n, name) in names.take(3).enumerate() {
-        let _ = write!(shown, "{}{name}", if n == 0 { "" } else { ", " });
+/// Why a file matters.
+enum Reason<'r> {
+    Is(&'static str),
+    Names(&'static str, &'r [&'r str]),
+}
+
+impl std::fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Is(what) => f.write_str(what),
+            Self::Names(what, names) => write!(f, "{what}: {}", names[..names.len().min(3)].join(", ")),
+        }
     }
-    (!shown.is_empty()).then_some(shown)
+}
+
+/// What is asked, made ready for many files.
+struct Judge<'q> {
+    index: &'q Index,
+    now: f64,
+    current: Option<(&'q str, &'q Arc<Indexed>)>,
+    terms: Vec<(String, memchr::memmem::Finder<'static>)>,
+    /// The question without blanks, for paths.
+    compact: Option<InAnyCase>,
+    /// The question as a text.
+    text: Option<InAnyCase>,
+    imported: HashSet<&'q str>,
+    importers: HashSet<&'q str>,
+    used: Names<'q>,
+}
+
+impl<'q> Judge<'q> {
+    fn new(index: &'q Index, question: &Question<'q>) -> Self {
+        let query = question.query.trim().to_lowercase();
+        let mut terms: Vec<String> = Vec::new();
+        for word in query.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$') {
+            if word.chars().count() >= MIN_WORD
+                && !terms.iter().any(|term| term == word)
+                && terms.len() < MAX_TERMS
+            {
+                terms.push(word.to_owned());
+            }
+        }
+        let current = question.current.and_then(|path| Some((path, index.get(path)?)));
+        let code = current.and_then(|(_, file)| file.code.as_ref());
+        let importers = current.map_or(&[][..], |(path, _)| index.importers(path));
+        Self {
+            index,
+            now: question.now,
+            current,
+            terms: terms
+                .into_iter()
+                .map(|term| {
+                    let finder = memchr::memmem::Finder::new(term.as_bytes()).into_owned();
+                    (term, finder)
+                })
+                .collect(),
+            compact: InAnyCase::new(&query.split_whitespace().collect::<String>()),
+            text: InAnyCase::new(&query),
+            imported: code
+                .into_iter()
+                .flat_map(|code| code.targets.iter().flatten())
+                .map(AsRef::as_ref)
+                .collect(),
+            importers: importers.iter().map(AsRef::as_ref).collect(),
+            used: Names::new(current.into_iter().flat_map(|(_, file)| identifiers(&file.text))),
+        }
+    }
+
+    /// The score of a file that matters, each reason told.
+    fn score(&self, path: &str, file: &Indexed, tell: &mut dyn FnMut(Reason<'_>)) -> Option<f64> {
+        let mut score = 0.0;
+        let mut add = |points: f64, reason: Reason<'_>| {
+            score += points;
+            tell(reason);
+        };
+        if self.imported.contains(path) {
+            add(10.0, Reason::Is("Imported by current file"));
+        }
+        if self.importers.contains(path) {
+            add(10.0, Reason::Is("Imports current file"));
+        }
+        let mut shared = [""; 3];
+        let exports = file.code.iter().flat_map(|code| &code.facts.exports).map(|export| &*export.name);
+        let shared =
+            first(&mut shared, exports.filter(|name| *name != "default" && self.used.contains(name)));
+        if !shared.is_empty() {
+            add(5.0, Reason::Names("Exports used symbols", shared));
+        }
+        let mut all_terms = true;
+        if !self.terms.is_empty() {
+            let words = words_of(file).as_bytes();
+            let mut matched = [""; MAX_TERMS];
+            let found = self.terms.iter().filter(|(_, finder)| finder.find(words).is_some());
+            let matched = first(&mut matched, found.map(|(term, _)| term.as_str()));
+            all_terms = matched.len() == self.terms.len();
+            if !matched.is_empty() {
+                let share = matched.len() as f64 / self.terms.len() as f64;
+                add(7.0 * share, Reason::Names("Contains query terms", matched));
+            }
+        }
+        if self.compact.as_ref().is_some_and(|compact| compact.is_in_short(path)) {
+            add(7.0, Reason::Is("Path matches query"));
+        }
+        // The whole question is only where each of its words is.
+        if all_terms && self.text.as_ref().is_some_and(|text| text.is_in(&file.text)) {
+            add(3.0, Reason::Is("Contains query text"));
+        }
+        // What follows ranks the files that matter; it makes no file matter.
+        if score == 0.0 {
+            return None;
+        }
+        let mut add = |points: f64, reason: &'static str| {
+            score += points;
+            tell(Reason::Is(reason));
+        };
+        if let Some((points, reason)) = recency(self.index, path, self.now) {
+            add(points, reason);
+        }
+        if let Some((current, _)) = self.current {
+            let near = proximity(current, path);
+            if near > 0.5 {
+                add(3.0 * near, "Near current file");
+            }
+            if category(current).is_some_and(|kind| category(path) == Some(kind)) {
+                add(2.0, "Same file type");
+            }
+        }
+        Some(score)
+    }
+}
+
+/// As many of the names as there is room for.
+fn first<'r, 'n>(room: &'r mut [&'n str], names: impl Iterator<Item = &'n str>) -> &'r [&'n str] {
+    let mut count = 0;
+    for (place, name) in room.iter_mut().zip(names) {
+        *place = name;
+        count += 1;
+    }
+    &room[..count]
+}
+
+/// A text that is looked for in any case.
+enum InAnyCase {
+    Ascii(Needle),
+    Other(Box<regex::Regex>),
+}
+
+impl InAnyCase {
+    fn new(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return None;
+        }
+        if let Some(needle) = Needle::new(text) {
+            return Some(Self::Ascii(needle));
+        }
+        let regex = regex::RegexBuilder::new(&regex::escape(text)).case_insensitive(true).build();
+        regex.ok().map(|regex| Self::Other(Box::new(regex)))
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        match self {
+            Self::Ascii(needle) => needle.is_in(text),
+            Self::Other(regex) => regex.is_match(text),
+        }
+    }
+
+    fn is_in_short(&self, text: &str) -> bool {
+        match self {
+            Self::Ascii(needle) => needle.is_in_short(text),
+            Self::Other(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// Names that most others are told from by three bytes of them.
+struct Names<'n> {
+    names: HashSet<&'n str>,
+    seen: Box<[u64; 64]>,
+}
+
+impl<'n> Names<'n> {
+    fn new(names: impl Iterator<Item = &'n str>) -> Self {
+        let names: HashSet<&str> = names.collect();
+        let mut seen = Box::new([0; 64]);
+        for (word, bit) in names.iter().filter_map(|name| Self::place(name)) {
+            seen[word] |= bit;
+        }
+        Self { names, seen }
+    }
+
+    fn place(name: &str) -> Option<(usize, u64)> {
+        let bytes = name.as_bytes();
+        let (first, last) = (usize::from(*bytes.first()?), usize::from(*bytes.last()?));
+        let at = (first.wrapping_mul(31) ^ last.wrapping_mul(7) ^ bytes.len().wrapping_mul(131)) % 4_096;
+        Some((at / 64, 1 << (at % 64)))
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        Self::place(name).is_some_and(|(word, bit)| self.seen[word] & bit != 0) && self.names.contains(name)
+    }
 }
 
 /// The words of a text as they stand, those that are long enough.

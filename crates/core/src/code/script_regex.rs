@@ -4,18 +4,22 @@
 
 use regex::RegexBuilder;
 
+use super::needle::Needle;
+
 /// Longer patterns are refused.
 const MAX_PATTERN_BYTES: usize = 10_000;
 /// The size of a compiled pattern.
 const SIZE_LIMIT: usize = 4 << 20;
 /// Steps back that one search may take.
 const BACKTRACK_LIMIT: usize = 200_000;
+/// A pattern without these means itself.
+const SPECIAL: &str = "\\^$.|?*+()[]{}";
 
 /// A pattern, ready to search.
 #[derive(Debug)]
 pub enum ScriptRegex {
-    /// Time grows with the text only.
-    Linear(regex::Regex),
+    /// Time grows with the text only. Of a plain text in any case, the needle says where to look.
+    Linear(regex::Regex, Option<Needle>),
     /// Has look-around or backreferences.
     Backtracking(Box<fancy_regex::Regex>),
 }
@@ -50,7 +54,9 @@ impl ScriptRegex {
             .crlf(true)
             .size_limit(SIZE_LIMIT)
             .build();
-        built.map(Self::Linear).map_err(|e| reason(&e.to_string()))
+        let is_plain = !case_sensitive && !pattern.contains(|c: char| SPECIAL.contains(c));
+        let needle = is_plain.then(|| Needle::new(pattern)).flatten();
+        built.map(|regex| Self::Linear(regex, needle)).map_err(|e| reason(&e.to_string()))
     }
 
     /// Where in `text`, from `from` on, the first line with a match can be: no line before that byte's
@@ -58,7 +64,8 @@ impl ScriptRegex {
     pub fn hint(&self, text: &str, from: usize) -> Option<usize> {
         match self {
             // The whole text is searched, lines and all; a match over line ends is only a hint.
-            Self::Linear(regex) => regex.find_at(text, from).map(|found| found.start()),
+            Self::Linear(_, Some(needle)) => needle.find(text.as_bytes(), from),
+            Self::Linear(regex, None) => regex.find_at(text, from).map(|found| found.start()),
             Self::Backtracking(_) => (from <= text.len()).then_some(from),
         }
     }
@@ -75,7 +82,7 @@ impl ScriptRegex {
             keeps.then_some(start)
         };
         match self {
-            Self::Linear(regex) => {
+            Self::Linear(regex, _) => {
                 Ok(regex.find_iter(line).filter_map(|found| keep(found.start(), found.end())).collect())
             }
             Self::Backtracking(regex) => {

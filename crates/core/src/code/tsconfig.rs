@@ -111,6 +111,11 @@ pub fn join(folder: &str, path: &str) -> Option<String> {
 
 /// Reads JSON with comments and trailing commas.
 pub fn parse(text: &str) -> Option<Value> {
+    serde_json::from_slice(&plain(text)).ok()
+}
+
+/// JSON without comments and trailing commas, otherwise as it was.
+pub fn plain(text: &str) -> Vec<u8> {
     let bytes = text.trim_start_matches('\u{feff}').as_bytes();
     let mut plain = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -136,11 +141,9 @@ pub fn parse(text: &str) -> Option<Value> {
                 continue;
             }
             b'}' | b']' => {
-                while plain.last().is_some_and(u8::is_ascii_whitespace) {
-                    plain.pop();
-                }
-                if plain.last() == Some(&b',') {
-                    plain.pop();
+                let end = plain.trim_ascii_end().len();
+                if plain[..end].ends_with(b",") {
+                    plain.remove(end - 1);
                 }
                 plain.push(bytes[at]);
             }
@@ -148,7 +151,7 @@ pub fn parse(text: &str) -> Option<Value> {
         }
         at += 1;
     }
-    serde_json::from_slice(&plain).ok()
+    plain
 }
 
 #[cfg(test)]

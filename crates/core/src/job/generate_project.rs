@@ -41,6 +41,21 @@ pub const STEPS: [Step; 9] = [
     step("verify-project", 2, "listFiles"),
 ];
 
+/// The extra step behind the ninth, for those who ask for it ([`Verify::Repair`]); job `generation-step`
+/// takes it by this name.
+pub const REPAIR_STEP: &str = "repair-project";
+
+/// What follows the ninth step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nothing.
+    #[default]
+    Off,
+    /// What the inspection found is repaired, as far as that goes.
+    Repair,
+}
+
 /// The step called `id`.
 ///
 /// # Errors
@@ -67,6 +82,14 @@ pub enum PlanName {
 }
 
 impl PlanName {
+    /// The name, as payloads and keys have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::General => "general",
+        }
+    }
+
     /// The prompts that ship with the package.
     pub const fn shipped(self) -> &'static str {
         match self {
@@ -111,29 +134,37 @@ impl PlanPrompts {
         }
         let instructions: Vec<(String, String)> =
             sections.filter_map(|(id, body)| Some((id?.to_owned(), body.trim().to_owned()))).collect();
-        if let Some((id, _)) = instructions.iter().find(|(id, _)| !STEPS.iter().any(|step| step.id == id)) {
+        let known = || STEPS.iter().map(|step| step.id).chain([REPAIR_STEP]);
+        if let Some((id, _)) = instructions.iter().find(|(id, _)| !known().any(|step| step == id)) {
             return Err(invalid(format!("there is no step {id:?}")));
         }
-        for step in STEPS {
-            let mut found = instructions.iter().filter(|(id, body)| id == step.id && !body.is_empty());
+        for step in known() {
+            let mut found = instructions.iter().filter(|(id, body)| id == step && !body.is_empty());
             match (found.next(), found.next()) {
                 (Some(_), None) => {}
-                (None, _) => return Err(invalid(format!("{} has no instruction", step.id))),
-                (Some(_), Some(_)) => return Err(invalid(format!("{} is there twice", step.id))),
+                // Plans from before it was there go without: what ships is sent then.
+                (None, _) if step == REPAIR_STEP => {}
+                (None, _) => return Err(invalid(format!("{step} has no instruction"))),
+                (Some(_), Some(_)) => return Err(invalid(format!("{step} is there twice"))),
             }
         }
         Ok(Self { system, instructions })
     }
 
+    /// What the file says of a step; the step of [`REPAIR_STEP`] may be missing.
+    pub fn instruction(&self, step: &str) -> Option<&str> {
+        self.instructions.iter().find(|(id, _)| id == step).map(|(_, instruction)| instruction.as_str())
+    }
+
     /// The message that asks for `step` of a project with this description.
     pub fn request(&self, step: &Step, description: &str) -> String {
-        let instruction = self
-            .instructions
-            .iter()
-            .find(|(id, _)| id == step.id)
-            .map_or("", |(_, instruction)| instruction.as_str());
-        format!("Project description:\n{description}\n\n{instruction}")
+        asked(description, self.instruction(step.id).unwrap_or_default())
     }
+}
+
+/// The message that gives a project's description with an instruction.
+pub(super) fn asked(description: &str, instruction: &str) -> String {
+    format!("Project description:\n{description}\n\n{instruction}")
 }
 
 /// What is wrong with a description; `None` if it can be worked with.
@@ -154,6 +185,18 @@ pub struct GenerationState {
     pub validated: bool,
     /// Steps that are finished, from the first.
     pub finished: u32,
+    /// What follows the ninth.
+    #[serde(default)]
+    #[ts(as = "Option<Verify>", optional)]
+    pub verify: Verify,
+    /// How many problems the inspection behind the last finished step found, if there was one.
+    #[serde(default)]
+    #[ts(optional)]
+    pub problems: Option<u32>,
+    /// Whether the extra step is finished.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub repaired: bool,
 }
 
 /// What the host does next.
@@ -170,6 +213,13 @@ pub enum NextAction {
         number: u32,
         /// How many there are.
         of: u32,
+        /// Idempotency key of global scope.
+        key: String,
+    },
+    /// Run the extra step as a child, under this key, and wait for it.
+    Repair {
+        /// The step.
+        step: String,
         /// Idempotency key of global scope.
         key: String,
     },
@@ -199,16 +249,20 @@ pub fn next(generation_id: &str, plan: PlanName, state: GenerationState) -> Resu
             format!("{finished} steps are finished, there are {of}"),
         ));
     }
-    let Some(step) = STEPS.get(finished) else { return Ok(NextAction::Done) };
-    let plan = match plan {
-        PlanName::Default => "default",
-        PlanName::General => "general",
-    };
-    Ok(NextAction::Step {
-        step: step.id.to_owned(),
-        number: state.finished + 1,
-        of: u32::try_from(STEPS.len()).unwrap_or(u32::MAX),
-        key: format!("{generation_id}/{}/{plan}.{PLAN_VERSION}", step.id),
+    let key = |step: &str| format!("{generation_id}/{step}/{}.{PLAN_VERSION}", plan.as_str());
+    if let Some(step) = STEPS.get(finished) {
+        return Ok(NextAction::Step {
+            step: step.id.to_owned(),
+            number: state.finished + 1,
+            of: u32::try_from(STEPS.len()).unwrap_or(u32::MAX),
+            key: key(step.id),
+        });
+    }
+    // A project that nothing is wrong with needs no run to say so again.
+    let is_due = state.verify == Verify::Repair && !state.repaired && state.problems != Some(0);
+    Ok(match is_due {
+        true => NextAction::Repair { step: REPAIR_STEP.to_owned(), key: key(REPAIR_STEP) },
+        false => NextAction::Done,
     })
 }
 
@@ -235,16 +289,38 @@ mod tests {
 
     #[test]
     fn the_key_names_generation_step_and_plan() {
-        let state = GenerationState { validated: true, finished: 2 };
+        let state = GenerationState { validated: true, finished: 2, ..GenerationState::default() };
         let NextAction::Step { key, .. } = next("gen_1", PlanName::General, state).unwrap() else { panic!() };
         assert_eq!(key, "gen_1/generate-components/general.1");
     }
 
     #[test]
+    fn repair_follows_the_ninth_step_once_where_it_is_asked_for_and_something_is_wrong() {
+        let done = GenerationState { validated: true, finished: 9, ..GenerationState::default() };
+        let repair = GenerationState { verify: Verify::Repair, ..done };
+        let after = |state| match next("gen_1", PlanName::Default, state).unwrap() {
+            NextAction::Repair { key, .. } => Some(key),
+            other => {
+                assert_eq!(other, NextAction::Done);
+                None
+            }
+        };
+        assert_eq!(after(done), None);
+        assert_eq!(after(GenerationState { problems: Some(3), ..done }), None);
+        let key = "gen_1/repair-project/default.1";
+        assert_eq!(after(repair).as_deref(), Some(key), "nobody has looked");
+        assert_eq!(after(GenerationState { problems: Some(3), ..repair }).as_deref(), Some(key));
+        assert_eq!(after(GenerationState { problems: Some(0), ..repair }), None);
+        assert_eq!(after(GenerationState { repaired: true, problems: Some(1), ..repair }), None);
+        let eighth = GenerationState { finished: 8, ..repair };
+        assert!(matches!(next("g", PlanName::Default, eighth).unwrap(), NextAction::Step { number: 9, .. }));
+    }
+
+    #[test]
     fn states_that_cannot_be_are_refused() {
         for state in [
-            GenerationState { validated: false, finished: 1 },
-            GenerationState { validated: true, finished: 10 },
+            GenerationState { validated: false, finished: 1, ..GenerationState::default() },
+            GenerationState { validated: true, finished: 10, ..GenerationState::default() },
         ] {
             assert_eq!(next("g", PlanName::Default, state).unwrap_err().code, ErrorCode::PayloadInvalid);
         }
@@ -277,6 +353,8 @@ mod tests {
             (format!("{shipped}\n## generate-types\nagain\n"), "generate-types is there twice"),
             (shipped[shipped.find("## ").unwrap()..].to_owned(), "no system prompt"),
         ];
+        let old = shipped.split("## repair-project").next().unwrap();
+        assert_eq!(PlanPrompts::parse(old).unwrap().instruction(REPAIR_STEP), None);
         for (text, expected) in cases {
             let error = PlanPrompts::parse(&text).unwrap_err();
             assert!(error.code == ErrorCode::ConfigInvalid && error.message.contains(expected), "{error}");

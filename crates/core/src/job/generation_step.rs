@@ -1,37 +1,33 @@
 //! The jobs of a project generation: the check of its input, one step of its plan, and its end in
 //! the project's log. Which step comes when is [`super::generate_project`]'s to say.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc;
 use ts_rs::TS;
 
-use super::generate_project::{PlanName, PlanPrompts, STEPS, Step, description_problem, find_step};
-use super::inspection::inspect;
+use super::generate_project::{
+    PlanName, PlanPrompts, REPAIR_STEP, STEPS, Step, description_problem, find_step,
+};
+use super::generation_log::Log;
+use super::inspection::{Inspection, inspect};
 use super::process_message::stopped;
+use super::repair::{self, Repair};
 use super::{Context, RunResult, payload};
 use crate::agent::{Agent, Answer, CallRecord, Output, TurnRecord};
-use crate::config::{Commit, StoreConfig};
+use crate::config::Commit;
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::MessageStatus;
-use crate::http::Keep;
 use crate::model::ChatMessage;
-use crate::store::convex::Convex;
-use crate::store::functions::{LogKind, ProjectLog};
-use crate::telemetry::epoch_ms;
+use crate::store::functions::LogKind;
 use crate::tool::registry::Registry;
 use crate::workspace::ProjectFiles;
 use crate::workspace::convex::ConvexFiles;
 use crate::workspace::staged::StagedFiles;
-use crate::workspace::watched::WatchedFiles;
-
-/// How long the end of a run may take to be noted in the log.
-const LOG_BUDGET: Duration = Duration::from_secs(5);
+use crate::workspace::watched::{Rule, WatchedFiles};
 
 /// The payload of job `generation-validate`.
 #[derive(Debug, Deserialize, TS)]
@@ -83,83 +79,13 @@ pub enum GenerationOutcome {
     Failed,
 }
 
-/// Writes lines of the log in their order, without making anyone wait. A line that cannot be written
-/// is lost: the log is a comfort, the files are the work.
-#[derive(Debug)]
-struct Log {
-    log: Arc<ProjectLog>,
-    lines: Mutex<Option<mpsc::UnboundedSender<(LogKind, String, u64)>>>,
-    task: Mutex<Option<tokio::task::JoinHandle<()>>>,
-}
-
-impl Log {
-    fn new(context: &Context, project_id: &str) -> Result<Self> {
-        Self::over(context, project_id, StoreConfig::from_env(&context.env)?)
-    }
-
-    /// The log of a run whose process waits for other runs afterwards, and may be frozen meanwhile.
-    fn before_a_wait(context: &Context, project_id: &str) -> Result<Self> {
-        let mut store = StoreConfig::from_env(&context.env)?;
-        store.network.keep = Keep::Run;
-        Self::over(context, project_id, store)
-    }
-
-    fn over(context: &Context, project_id: &str, store: StoreConfig) -> Result<Self> {
-        let log = Arc::new(ProjectLog::new(Convex::new(store)?, project_id));
-        let (lines, mut receiver) = mpsc::unbounded_channel::<(LogKind, String, u64)>();
-        let task = tokio::spawn({
-            let (log, telemetry) = (Arc::clone(&log), context.telemetry.clone());
-            async move {
-                while let Some((kind, message, at)) = receiver.recv().await {
-                    if let Err(error) = log.append(kind, &message, at).await {
-                        telemetry.error("store", &error);
-                    }
-                }
-            }
-        });
-        Ok(Self { log, lines: Mutex::new(Some(lines)), task: Mutex::new(Some(task)) })
-    }
-
-    /// A time for the next line.
-    fn now(&self) -> u64 {
-        self.log.next_time(epoch_ms(SystemTime::now()) as u64)
-    }
-
-    fn say(&self, kind: LogKind, message: String) {
-        let at = self.now();
-        if let Some(lines) = self.lines.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            // The receiver lives as long as the log.
-            let _ = lines.send((kind, message, at));
-        }
-    }
-
-    /// Waits until everything that was said is written.
-    async fn close(&self) {
-        drop(self.lines.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            let abort = task.abort_handle();
-            if tokio::time::timeout(LOG_BUDGET, task).await.is_err() {
-                abort.abort();
-            }
-        }
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
-        }
-    }
-}
-
 /// Checks the input of a generation.
 pub(super) async fn validate(context: &Context, payload: Value) -> Result<RunResult> {
     let payload: GenerationValidatePayload = payload::read(payload)?;
     let log = Log::before_a_wait(context, &payload.project_id)?;
     // Without a project there is nobody to generate for, and no log either.
-    log.log.begin_generation(log.now()).await?;
+    let begin = log.log.begin_generation(log.now());
+    context.until_cancelled(begin).await.map_err(stopped)??;
     let problem = description_problem(&payload.description);
     match &problem {
         Some(problem) => log.say(LogKind::Error, format!("Validation failed: {problem}")),
@@ -191,9 +117,9 @@ pub(super) async fn end(context: &Context, payload: Value) -> Result<RunResult> 
 }
 
 /// Counts the calls of each turn in the log.
-struct StepOutput<'a> {
-    log: &'a Log,
-    step: &'static Step,
+pub(super) struct StepOutput<'a> {
+    pub(super) log: &'a Log,
+    pub(super) step: &'a str,
 }
 
 impl Output for StepOutput<'_> {
@@ -201,11 +127,11 @@ impl Output for StepOutput<'_> {
     fn reset_to(&self, _bytes: usize) {}
     fn turn(&self, _turn: &TurnRecord, calls: &[CallRecord]) {
         if !calls.is_empty() {
-            self.log.say(LogKind::Info, format!("{} emitted {} tool call(s)", self.step.id, calls.len()));
+            self.log.say(LogKind::Info, format!("{} emitted {} tool call(s)", self.step, calls.len()));
         }
         let cut = calls.iter().filter(|call| call.args.is_none()).count();
         if cut > 0 {
-            let step = self.step.id;
+            let step = self.step;
             let line = format!("{step} goes on: {cut} tool call(s) were cut off and not run");
             self.log.say(LogKind::Info, line);
         }
@@ -216,16 +142,27 @@ impl Output for StepOutput<'_> {
     }
 }
 
+/// What a step has done.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) answer: Answer,
+    /// Paths of the files that it wrote.
+    pub(super) written: Vec<String>,
+    /// Of the step that repairs.
+    pub(super) repair: Option<(Repair, Option<Inspection>)>,
+}
+
 /// Runs one step: a conversation of its own over the project's files.
 pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> {
     let payload: GenerationStepPayload = payload::read(payload)?;
-    let step = find_step(&payload.step)?;
+    let id = payload.step.as_str();
+    let step = if id == REPAIR_STEP { None } else { Some(find_step(id)?) };
     if let Some(problem) = description_problem(&payload.description) {
         return Err(CoreError::new(ErrorCode::PayloadInvalid, problem));
     }
     let log = Log::new(context, &payload.project_id)?;
     // Waited for: a project that is gone costs no model call.
-    let first = format!("Starting {}", step.id);
+    let first = format!("Starting {id}");
     let begin = log.log.append(LogKind::Step, &first, log.now());
     match context.until_cancelled(begin).await {
         Ok(Err(error)) if error.code == ErrorCode::ProjectNotFound => return Err(error),
@@ -233,45 +170,39 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
         Ok(Ok(())) => {}
         Err(reason) => return Err(stopped(reason)),
     }
-    let store = log.log.files();
-    let mut files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(store.clone()));
-    let staged = match context.options.commit {
-        Commit::Streaming => None,
-        Commit::Atomic => Some(Arc::new(StagedFiles::new(Arc::clone(&files)))),
-    };
-    if let Some(staged) = &staged {
-        files = Arc::clone(staged) as _;
-    }
-    let files = Arc::new(WatchedFiles::new(files, step.first_tool == "listFiles"));
     let body = async {
-        let answer = answer(context, step, &payload, &files, &log).await?;
-        if let Some(staged) = &staged {
-            staged.commit(&store).await?;
+        match step {
+            Some(step) => generate(context, step, &payload, &log).await,
+            None => repair::run(context, &payload, &log).await,
         }
-        Ok::<_, CoreError>(answer)
     };
     let result = match context.until_cancelled(body).await {
-        Ok(Ok(answer)) => {
-            log.say(LogKind::Step, format!("Completed {}", step.id));
-            let inspection = match context.options.inspect.0 {
+        Ok(Ok(Done { answer, written, repair })) => {
+            log.say(LogKind::Step, format!("Completed {id}"));
+            let (repair, inspection) = match repair {
+                Some((repair, inspection)) => (Some(repair), inspection),
                 // The files as everybody sees them, staged ones included by now.
-                true => context.until_cancelled(inspect(context, &store)).await.unwrap_or(None),
-                false => None,
+                None if context.options.inspect.0 => {
+                    let store = log.log.files();
+                    (None, context.until_cancelled(inspect(context, &store)).await.unwrap_or(None))
+                }
+                None => (None, None),
             };
-            if is_last(step)
+            if step.is_none_or(is_last)
                 && let Some(inspection) = &inspection
             {
                 inspection.lines().into_iter().for_each(|line| log.say(LogKind::Info, line));
             }
             Ok(RunResult {
-                written: Some(files.written()),
+                written: Some(written),
                 inspection,
+                repair,
                 ..RunResult::answered(MessageStatus::Completed, &answer)
             })
         }
         Ok(Err(error)) => {
             if !error.retryable() || context.options.attempt.is_last() {
-                log.say(LogKind::Error, format!("{} failed: {error}", step.id));
+                log.say(LogKind::Error, format!("{id} failed: {error}"));
             }
             Err(error)
         }
@@ -281,9 +212,42 @@ pub(super) async fn run(context: &Context, payload: Value) -> Result<RunResult> 
     result
 }
 
+/// One of the nine.
+async fn generate(
+    context: &Context,
+    step: &'static Step,
+    payload: &GenerationStepPayload,
+    log: &Log,
+) -> Result<Done> {
+    let store = log.log.files();
+    let mut files: Arc<dyn ProjectFiles> = Arc::new(ConvexFiles::new(store.clone()));
+    let staged = match context.options.commit {
+        Commit::Streaming => None,
+        Commit::Atomic => Some(Arc::new(StagedFiles::new(Arc::clone(&files)))),
+    };
+    if let Some(staged) = &staged {
+        files = Arc::clone(staged) as _;
+    }
+    let rule = if step.first_tool == "listFiles" { Rule::ReadOnly } else { Rule::Free };
+    let files = Arc::new(WatchedFiles::new(files, rule));
+    let answer = answer(context, step, payload, &files, log).await?;
+    if let Some(staged) = &staged {
+        staged.commit(&store).await?;
+    }
+    Ok(Done { answer, written: files.written(), repair: None })
+}
+
 /// Whether the project is whole after this step.
 fn is_last(step: &Step) -> bool {
     STEPS.last().is_some_and(|last| last.id == step.id)
+}
+
+/// The prompts of the plan, or those that replace it.
+pub(super) async fn prompts(context: &Context, plan: PlanName) -> Result<PlanPrompts> {
+    match &context.options.prompts.plan {
+        Some(prompt) => PlanPrompts::parse(&prompt.load("options.prompts.plan").await?),
+        None => PlanPrompts::parse(plan.shipped()),
+    }
 }
 
 async fn answer(
@@ -294,10 +258,7 @@ async fn answer(
     log: &Log,
 ) -> Result<Answer> {
     let options = &context.options;
-    let prompts = match &options.prompts.plan {
-        Some(prompt) => PlanPrompts::parse(&prompt.load("options.prompts.plan").await?)?,
-        None => PlanPrompts::parse(payload.plan.shipped())?,
-    };
+    let prompts = prompts(context, payload.plan).await?;
     let mut limits = options.limits.clone();
     limits.max_steps = step.max_steps;
     let files: Arc<dyn ProjectFiles> = Arc::clone(files) as _;
@@ -315,5 +276,5 @@ async fn answer(
         ChatMessage::System(prompts.system.clone()),
         ChatMessage::User(prompts.request(step, &payload.description)),
     ];
-    agent.run(messages, None, &StepOutput { log, step }).await
+    agent.run(messages, None, &StepOutput { log, step: step.id }).await
 }

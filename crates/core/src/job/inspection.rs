@@ -30,7 +30,7 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    fn new(mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
         let count = u32::try_from(problems.len()).unwrap_or(u32::MAX);
         problems.truncate(MAX_SHOWN);
         Self { count, problems }

@@ -4,10 +4,12 @@
 pub mod agent;
 pub mod demo_generate;
 pub mod generate_project;
+mod generation_log;
 pub mod generation_step;
 mod inspection;
 mod payload;
 pub mod process_message;
+mod repair;
 mod resume;
 
 use std::future::Future;
@@ -21,6 +23,7 @@ use tokio::sync::watch;
 use ts_rs::TS;
 
 pub use self::inspection::Inspection;
+pub use self::repair::Repair;
 use crate::agent::{Agent, Answer, ModelSet};
 use crate::cancel::{Cancel, CancelReason};
 use crate::code::server::LanguageServer;
@@ -120,6 +123,10 @@ pub struct RunResult {
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inspection: Option<Inspection>,
+    /// What the extra step of a generation has repaired.
+    #[ts(optional)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Repair>,
     /// What the provider of that model is called, for job `demo-generate`.
     #[ts(optional)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,6 +161,7 @@ impl RunResult {
             files: None,
             written: None,
             inspection: None,
+            repair: None,
             provider: None,
             left_out: None,
             steps: answer.steps,

@@ -207,7 +207,7 @@ async fn answer(
     let options = &context.options;
     let files = ConvexFiles::through(writer.outbox(), store.files(project_id));
     let snapshot = Arc::new(Snapshot::new(Arc::new(files)));
-    let command = context.command(&snapshot);
+    let command = context.command(&snapshot).of_project(project_id);
     let offered = Registry::for_code(
         &snapshot,
         options.limits.max_tool_result_bytes as usize,

@@ -1,6 +1,8 @@
 //! What both assemblers share: a [`Turn`] under construction, its size limit, and the guards that
 //! hold for every provider.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::{FinishReason, ProviderError, Reasoning, ReasoningForm, ToolCall, Turn, TurnSink};
@@ -19,6 +21,53 @@ pub(super) struct PartialCall {
     pub(super) args: String,
     /// Arguments that came whole and as an object, where no fragments follow.
     pub(super) whole: Option<Value>,
+}
+
+/// Up to this size the arguments of a call are looked at to tell whether they are whole.
+const MAX_LOOKED_AT_BYTES: usize = 64 << 10;
+
+impl PartialCall {
+    /// Whether the arguments are a whole object, so that nothing can follow them.
+    pub(super) fn is_whole(&self) -> bool {
+        self.args.len() <= MAX_LOOKED_AT_BYTES
+            && self.args.trim_ascii_end().ends_with('}')
+            && serde_json::from_str::<Value>(&self.args).is_ok_and(|args| args.is_object())
+    }
+
+    /// Takes a name, or a piece of one: some providers repeat it, some let it grow.
+    pub(super) fn add_name(&mut self, name: Cow<'_, str>) {
+        if self.name.is_empty() || name.starts_with(&self.name) {
+            self.name = name.into_owned();
+        } else if self.args.is_empty() && !self.name.starts_with(&*name) {
+            self.name.push_str(&name);
+        }
+    }
+
+    /// Whether nothing in it says what to call.
+    fn is_empty(&self) -> bool {
+        self.name.is_empty() && self.args.trim().is_empty() && self.whole.is_none()
+    }
+}
+
+/// Arguments as JSON; none if they are cut.
+fn read_args(raw: &str) -> Option<Value> {
+    if raw.trim().is_empty() {
+        return Some(Value::Object(serde_json::Map::new()));
+    }
+    serde_json::from_str(raw).ok()
+}
+
+/// The one object of arguments that came more than once, or behind an empty one: some servers
+/// announce a call with `{}`, some repeat the whole at the end.
+fn read_repeated_args(raw: &str) -> Option<Value> {
+    let objects = serde_json::Deserializer::from_str(raw).into_iter::<Value>();
+    let mut objects = objects.collect::<std::result::Result<Vec<_>, _>>().ok()?;
+    if !objects.iter().all(Value::is_object) {
+        return None;
+    }
+    objects.retain(|object| object.as_object().is_some_and(|fields| !fields.is_empty()));
+    let first = objects.pop().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    objects.iter().all(|object| *object == first).then_some(first)
 }
 
 /// A turn under construction.
@@ -44,6 +93,13 @@ impl TurnBuilder {
     pub(super) fn finish(&mut self, finish: FinishReason, raw: &str) {
         self.turn.finish = Some(finish);
         self.turn.finish_raw = Some(raw.to_owned());
+    }
+
+    /// Whether nothing of the answer has come.
+    pub(super) fn is_empty(&self) -> bool {
+        let turn = &self.turn;
+        let is_silent = turn.text.is_empty() && self.held_text.is_empty() && turn.refusal.is_none();
+        is_silent && turn.reasoning.is_none() && self.calls.is_empty()
     }
 
     /// Counts bytes that the turn keeps.
@@ -133,14 +189,20 @@ impl TurnBuilder {
         turn.tool_calls = self
             .calls
             .into_iter()
+            .filter(|call| !call.is_empty())
             .enumerate()
             .map(|(n, call)| {
-                let raw_args = match call.whole {
+                let mut raw_args = match call.whole {
                     Some(value) if call.args.trim().is_empty() => value.to_string(),
                     _ => call.args,
                 };
-                let raw = if raw_args.trim().is_empty() { "{}" } else { raw_args.as_str() };
-                let args = serde_json::from_str::<Value>(raw).ok();
+                let mut args = read_args(&raw_args);
+                if args.is_none()
+                    && let Some(once) = read_repeated_args(&raw_args)
+                {
+                    raw_args = once.to_string();
+                    args = Some(once);
+                }
                 let id = if call.id.is_empty() { format!("call_{n}") } else { call.id };
                 ToolCall { id, name: call.name, args, raw_args }
             })

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 
-use super::openai::provider_error;
+use super::fault::{bare_error, provider_error};
 use super::sse::{SseDecoder, SseItem};
 use super::wire::{self, Assemble, Request, body_bytes};
-use super::{ChatMessage, ProviderError, ToolSpec, Turn, TurnSink, code_for_status};
+use super::{ChatMessage, ProviderError, ToolSpec, Turn, TurnSink, code_for_status, is_document};
 use crate::config::{Limits, ModelConfig};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::http::{self, Failure};
@@ -128,7 +128,7 @@ impl ModelClient {
         for (name, value) in &self.config.headers {
             request = request.header(name.as_str(), value);
         }
-        let response = timeout_at(start + millis(self.limits.first_byte_ms), request.send())
+        let mut response = timeout_at(start + millis(self.limits.first_byte_ms), request.send())
             .await
             .map_err(|_| self.first_byte_timeout())?
             .map_err(|error| self.transport(&error, ErrorCode::ModelConnect))?;
@@ -141,19 +141,9 @@ impl ModelClient {
             return Ok(response);
         }
         let retry_after = http::retry_after(response.headers(), SystemTime::now());
-        let body = self.error_body(response, start).await;
+        let body = self.rest_of_body(Vec::new(), &mut response, start).await;
         if status == 200 {
-            let error = provider_error(&body);
-            return Err(
-                if serde_json::from_str::<serde_json::Value>(&body).is_ok_and(|v| v.get("error").is_some()) {
-                    self.in_band(&error)
-                } else {
-                    CoreError::new(
-                        ErrorCode::ModelProtocol,
-                        format!("{} answered with JSON instead of a stream", self.host()),
-                    )
-                },
-            );
+            return Err(self.no_stream(&body));
         }
         let message = provider_error(&body).message;
         let message = self.redact(&message);
@@ -167,15 +157,32 @@ impl ModelClient {
         Err(error)
     }
 
-    async fn error_body(&self, mut response: reqwest::Response, start: Instant) -> String {
+    /// Status 200, but no stream: an error as JSON, other JSON, or a page of a proxy.
+    fn no_stream(&self, body: &str) -> CoreError {
+        if let Some(error) = bare_error(body) {
+            return self.in_band(&error);
+        }
+        let what = if body.trim_start().starts_with('<') { "a web page" } else { "JSON" };
+        CoreError::new(
+            ErrorCode::ModelProtocol,
+            format!("{} answered with {what} instead of a stream", self.host()),
+        )
+    }
+
+    /// The beginning of a body that is not read as a stream; `body` is what of it has come.
+    async fn rest_of_body(
+        &self,
+        mut body: Vec<u8>,
+        response: &mut reqwest::Response,
+        start: Instant,
+    ) -> String {
         let deadline = start + millis(self.limits.first_byte_ms);
-        let mut body = Vec::new();
-        while let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await {
+        body.truncate(ERROR_BODY_BYTES);
+        while body.len() < ERROR_BODY_BYTES
+            && let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await
+        {
             let room = ERROR_BODY_BYTES - body.len();
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == ERROR_BODY_BYTES {
-                break;
-            }
         }
         String::from_utf8_lossy(&body).into_owned()
     }
@@ -223,6 +230,10 @@ impl ModelClient {
             };
             let now = Instant::now();
             if last_event.is_none() {
+                if is_document(&chunk) {
+                    let body = self.rest_of_body(chunk.to_vec(), &mut response, start).await;
+                    return Err(self.no_stream(&body));
+                }
                 sink.first_byte();
                 last_event = Some(now);
             }
@@ -248,12 +259,25 @@ impl ModelClient {
             .as_deref()
             .and_then(|code| code.parse::<u16>().ok())
             .filter(|s| (400..600).contains(s));
-        let code = match (status, error.code.as_deref()) {
+        let code = match (status, error.code.as_deref().unwrap_or_default()) {
             (Some(status), _) => code_for_status(status, &error.message),
-            (None, Some("overloaded_error" | "server_error" | "api_error")) => ErrorCode::ModelUnavailable,
-            (None, Some("rate_limit_error" | "rate_limit_exceeded")) => ErrorCode::ModelRateLimited,
-            (None, Some("invalid_event" | "raw_tool_markers")) => ErrorCode::ModelProtocol,
-            (None, Some("context_length_exceeded")) => ErrorCode::ModelContextLength,
+            (
+                None,
+                "overloaded_error"
+                | "server_error"
+                | "api_error"
+                | "timeout_error"
+                | "internal_server_error"
+                | "service_unavailable"
+                | "insufficient_system_resource"
+                | "network_error"
+                | "abort",
+            ) => ErrorCode::ModelUnavailable,
+            (None, "rate_limit_error" | "rate_limit_exceeded") => ErrorCode::ModelRateLimited,
+            (None, "authentication_error" | "permission_error" | "invalid_api_key") => ErrorCode::ModelAuth,
+            (None, "billing_error" | "insufficient_quota") => ErrorCode::ModelPayment,
+            (None, "invalid_event" | "raw_tool_markers") => ErrorCode::ModelProtocol,
+            (None, "context_length_exceeded") => ErrorCode::ModelContextLength,
             (None, _) => ErrorCode::ModelError,
         };
         let mut core = CoreError::new(

@@ -5,7 +5,10 @@
 
 pub mod anthropic;
 mod build;
+mod chunk;
 pub mod client;
+mod fault;
+mod lenient;
 pub mod openai;
 pub mod policy;
 mod repeat;
@@ -85,11 +88,14 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
-    /// The arguments as a tool gets them: some providers write `null` for none.
+    /// The arguments as a tool gets them: some providers write `null` or `[]` for none, some put the
+    /// object into a JSON string.
     pub fn object(&self) -> Option<Value> {
-        match &self.args {
-            Some(Value::Null) => Some(Value::Object(serde_json::Map::new())),
-            args => args.clone().filter(Value::is_object),
+        match self.args.as_ref()? {
+            Value::Null => Some(Value::Object(serde_json::Map::new())),
+            Value::Array(items) if items.is_empty() => Some(Value::Object(serde_json::Map::new())),
+            Value::String(text) => serde_json::from_str(text).ok().filter(Value::is_object),
+            args => Some(args.clone()).filter(Value::is_object),
         }
     }
 }
@@ -140,6 +146,8 @@ pub struct Turn {
     pub finish_raw: Option<String>,
     /// Tokens.
     pub usage: Option<Usage>,
+    /// The provider's own sum of tokens; with some it holds more than input and output.
+    pub total_tokens: Option<u64>,
     /// The model that answered, where the provider says so.
     pub model: Option<String>,
     /// An error inside the stream.
@@ -189,6 +197,15 @@ impl TurnSink for Silent {
 /// `ANSWER_TOO_LARGE` beyond 64 MiB.
 pub fn replay(protocol: Protocol, parts: &[&[u8]]) -> Result<Turn> {
     const MAX_BYTES: usize = 64 << 20;
+    let body = || parts.iter().flat_map(|part| part.iter().copied());
+    let start: Vec<u8> = body().take(256).collect();
+    if is_document(&start) {
+        let body: Vec<u8> = body().take(MAX_BYTES).collect();
+        let body = String::from_utf8_lossy(&body);
+        let error =
+            fault::bare_error(&body).unwrap_or_else(|| ProviderError::unreadable("an event stream", &body));
+        return Ok(Turn { error: Some(error), ..Turn::default() });
+    }
     let mut decoder = sse::SseDecoder::new(MAX_BYTES);
     let mut assembler = wire::of(protocol).replay_assembler(MAX_BYTES);
     let mut sink = |item: sse::SseItem<'_>| match item {
@@ -200,6 +217,12 @@ pub fn replay(protocol: Protocol, parts: &[&[u8]]) -> Result<Turn> {
     }
     decoder.finish(&mut sink)?;
     Ok(assembler.into_turn(&mut Silent))
+}
+
+/// Whether a body is JSON or a web page by its first bytes, which no line of an event stream has.
+fn is_document(start: &[u8]) -> bool {
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    matches!(start.trim_ascii_start().first(), Some(b'{' | b'[' | b'<'))
 }
 
 /// The error code for an HTTP status of a provider, with what its message says where the status

@@ -3,14 +3,13 @@
 //! are handled here and nowhere else.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::build::{PartialCall, TurnBuilder};
+use super::chunk::{CallDelta, Chunk, Content, Delta, FunctionDelta, Part, Text, WireUsage};
+use super::fault::{bare_error, is_error, provider_error};
+use super::lenient::{self, Document, Mender};
 use super::repeat::Template;
 use super::wire::{Assemble, Request, Wire};
 use super::{ChatMessage, FinishReason, ProviderError, ReasoningForm, ToolCall, Turn, TurnSink, Usage};
@@ -88,169 +87,11 @@ fn message(message: &ChatMessage) -> Value {
 
 fn call(call: &ToolCall) -> Value {
     // Arguments that are no object would make every later request of the conversation invalid.
-    let is_object = call.args.as_ref().is_some_and(Value::is_object);
-    let arguments = if is_object && !call.raw_args.trim().is_empty() { call.raw_args.as_str() } else { "{}" };
+    let arguments = match &call.args {
+        Some(Value::Object(_)) if !call.raw_args.trim().is_empty() => call.raw_args.clone(),
+        _ => call.object().map_or_else(|| "{}".to_owned(), |object| object.to_string()),
+    };
     json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } })
-}
-
-/// A string of the wire, borrowed where it has no escapes. `Option<Cow<str>>` alone would always copy.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-#[derive(Deserialize)]
-struct Chunk<'a> {
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(default)]
-    usage: Option<WireUsage>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    model: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    x_groq: Option<Groq<'a>>,
-    // Mistral and others report an error at the top: {"object":"error","message":…}.
-    #[serde(borrow, default)]
-    object: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Groq<'a> {
-    #[serde(default)]
-    usage: Option<WireUsage>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(default)]
-    index: Option<u32>,
-    #[serde(borrow, default)]
-    delta: Option<Delta<'a>>,
-    #[serde(borrow, default)]
-    finish_reason: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(borrow, default)]
-    content: Option<Content<'a>>,
-    #[serde(borrow, default)]
-    reasoning_content: Option<Content<'a>>,
-    #[serde(borrow, default)]
-    reasoning: Option<Content<'a>>,
-    #[serde(default)]
-    reasoning_details: Option<Vec<Value>>,
-    #[serde(borrow, default)]
-    refusal: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    tool_calls: Option<Vec<CallDelta<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct CallDelta<'a> {
-    #[serde(default)]
-    index: Option<u32>,
-    #[serde(borrow, default)]
-    id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    function: Option<FunctionDelta<'a>>,
-}
-
-#[derive(Deserialize)]
-struct FunctionDelta<'a> {
-    #[serde(borrow, default)]
-    name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    arguments: Option<Content<'a>>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-struct WireUsage {
-    #[serde(default)]
-    prompt_tokens: Option<f64>,
-    #[serde(default)]
-    completion_tokens: Option<f64>,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
-    #[serde(default)]
-    completion_tokens_details: Option<CompletionDetails>,
-    #[serde(default)]
-    cost: Option<f64>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-struct PromptDetails {
-    #[serde(default)]
-    cached_tokens: Option<f64>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-struct CompletionDetails {
-    #[serde(default)]
-    reasoning_tokens: Option<f64>,
-}
-
-impl From<WireUsage> for Usage {
-    fn from(wire: WireUsage) -> Self {
-        let count = |n: Option<f64>| n.filter(|n| n.is_finite() && *n > 0.0).map_or(0, |n| n as u64);
-        Self {
-            input: count(wire.prompt_tokens),
-            output: count(wire.completion_tokens),
-            cached: count(wire.prompt_tokens_details.and_then(|d| d.cached_tokens)),
-            reasoning: count(wire.completion_tokens_details.and_then(|d| d.reasoning_tokens)),
-            cache_write: 0,
-            cost: wire.cost.filter(|c| c.is_finite()).unwrap_or(0.0),
-        }
-    }
-}
-
-/// A field that is a string for most, an array of parts for Mistral, an object (tool arguments)
-/// for Gemini-compatible servers.
-enum Content<'a> {
-    Text(Cow<'a, str>),
-    Parts(Vec<Part>),
-    Other(Value),
-}
-
-#[derive(Deserialize)]
-struct Part {
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    thinking: Option<Vec<Part>>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ContentVisitor<'a>(std::marker::PhantomData<&'a ()>);
-        impl<'de: 'a, 'a> Visitor<'de> for ContentVisitor<'a> {
-            type Value = Content<'a>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, an array of parts or an object")
-            }
-            fn visit_borrowed_str<E: de::Error>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(Content::Text(Cow::Borrowed(v)))
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(Content::Text(Cow::Owned(v.to_owned())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Content::Parts)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                Value::deserialize(de::value::MapAccessDeserializer::new(map)).map(Content::Other)
-            }
-        }
-        deserializer.deserialize_any(ContentVisitor(std::marker::PhantomData))
-    }
 }
 
 /// Turns event data into a [`Turn`].
@@ -259,7 +100,11 @@ pub struct Assembler {
     builder: TurnBuilder,
     all_candidates: bool,
     template: Template<Varying>,
+    mender: Mender,
 }
+
+/// The index of a call in the form from before there were several.
+const ONLY_CALL: u32 = u32::MAX;
 
 /// The string in which an event differs from the one before.
 #[derive(Debug, Clone, Copy)]
@@ -276,7 +121,9 @@ fn varying<'a>(chunk: &Chunk<'a>) -> Option<(&'a str, Varying)> {
     let blank = |text: &Option<Text<'_>>| text.as_ref().is_none_or(|text| text.0.is_empty());
     let quiet = chunk.usage.is_none()
         && chunk.x_groq.is_none()
+        && chunk.base_resp.is_none()
         && chunk.message.is_none()
+        && choice.usage.is_none()
         && chunk.error.is_none_or(|e| !is_error(e.get()))
         && choice.error.is_none_or(|e| !is_error(e.get()))
         && choice.index.unwrap_or(0) == 0
@@ -284,7 +131,9 @@ fn varying<'a>(chunk: &Chunk<'a>) -> Option<(&'a str, Varying)> {
         && blank(&delta.refusal)
         && delta.reasoning_content.is_none()
         && delta.reasoning.is_none()
-        && delta.reasoning_details.is_none();
+        && delta.reasoning_text.is_none()
+        && delta.reasoning_details.is_none()
+        && delta.function_call.is_none();
     if !quiet {
         return None;
     }
@@ -310,7 +159,7 @@ impl Assemble for Assembler {
         if data.is_empty() {
             return Ok(());
         }
-        if data == b"[DONE]" {
+        if lenient::is_done(data) {
             self.builder.turn.done = true;
             return Ok(());
         }
@@ -320,7 +169,7 @@ impl Assemble for Assembler {
             match what {
                 Varying::Text => return self.builder.text(&text, sink),
                 Varying::Arguments(index) => {
-                    if let Some(slot) = self.slot(Some(index), None, false) {
+                    if let Some(slot) = self.slot(Some(index), None, None, "") {
                         self.builder.hold(text.len())?;
                         self.builder.calls[slot].args.push_str(&text);
                         return Ok(());
@@ -341,10 +190,7 @@ impl Assemble for Assembler {
                 }
                 self.chunk(chunk, &text, sink)
             }
-            Err(_) => {
-                self.builder.fail(ProviderError::unreadable("a chat completion chunk", &text));
-                Ok(())
-            }
+            Err(_) => self.read_again(&text, sink),
         }
     }
 
@@ -365,18 +211,55 @@ impl Assemble for Assembler {
 impl Assembler {
     /// An assembler for a turn that may bring at most `max_bytes` of text, reasoning and arguments.
     pub fn new(max_bytes: usize) -> Self {
-        Self { builder: TurnBuilder::new(max_bytes), all_candidates: false, template: Template::default() }
+        Self {
+            builder: TurnBuilder::new(max_bytes),
+            all_candidates: false,
+            template: Template::default(),
+            mender: Mender::default(),
+        }
+    }
+
+    /// Takes an event that is no chunk as the protocol has it.
+    fn read_again(&mut self, text: &str, sink: &mut dyn TurnSink) -> Result<()> {
+        for document in self.mender.documents(text) {
+            match document {
+                Document::Done => self.builder.turn.done = true,
+                Document::Json(Value::Null) => {}
+                Document::Json(mut value) => {
+                    let text = value.to_string();
+                    lenient::chat_chunk(&mut value);
+                    match serde_json::from_str(&value.to_string()) {
+                        Ok(chunk) => self.chunk(chunk, &text, sink)?,
+                        Err(_) => self.unreadable(&text),
+                    }
+                }
+                Document::Unreadable(text) => self.unreadable(&text),
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, text: &str) {
+        self.builder.fail(ProviderError::unreadable("a chat completion chunk", text));
     }
 
     fn chunk(&mut self, chunk: Chunk<'_>, text: &str, sink: &mut dyn TurnSink) -> Result<()> {
         let nested = chunk.x_groq.as_ref().and_then(|groq| groq.error);
         if let Some(error) = [chunk.error, nested].into_iter().flatten().find(|e| is_error(e.get())) {
             self.builder.fail(provider_error(error.get()));
-        } else if chunk.object.is_some_and(|o| o.0 == "error") && chunk.message.is_some() {
+        } else if chunk.base_resp.is_some_and(|response| response.is_error())
+            || (chunk.object.is_some_and(|o| o.0 == "error") && chunk.message.is_some())
+        {
             self.builder.fail(provider_error(text));
+        } else if chunk.choices.is_none()
+            && chunk.usage.is_none()
+            && chunk.x_groq.is_none()
+            && let Some(error) = bare_error(text)
+        {
+            self.builder.fail(error);
         }
         if let Some(usage) = chunk.usage.or(chunk.x_groq.and_then(|groq| groq.usage)) {
-            self.builder.turn.usage = Some(usage.into());
+            self.usage(usage);
         }
         if let Some(Text(model)) = chunk.model
             && self.builder.turn.model.is_none()
@@ -392,8 +275,14 @@ impl Assembler {
             if let Some(error) = choice.error.filter(|e| is_error(e.get())) {
                 self.builder.fail(provider_error(error.get()));
             }
-            if let Some(delta) = choice.delta {
-                self.delta(delta, sink)?;
+            if let Some(usage) = choice.usage {
+                self.usage(usage);
+            }
+            match (choice.delta, choice.message) {
+                (Some(delta), _) => self.delta(delta, sink)?,
+                // The whole answer at once; after deltas it would be a repetition.
+                (None, Some(message)) if self.builder.is_empty() => self.delta(message, sink)?,
+                _ => {}
             }
             if let Some(Text(reason)) = choice.finish_reason
                 && !reason.is_empty()
@@ -404,16 +293,39 @@ impl Assembler {
         Ok(())
     }
 
+    /// The last report counts, but an empty one does not wipe out what is known.
+    fn usage(&mut self, wire: WireUsage) {
+        let usage = Usage::from(wire);
+        let turn = &mut self.builder.turn;
+        if turn.usage.is_none() || usage != Usage::default() {
+            turn.usage = Some(usage);
+            turn.total_tokens = wire.total();
+        }
+    }
+
     fn finish(&mut self, reason: &str) {
-        let finish = match reason {
-            "stop" | "end_turn" | "stop_sequence" | "eos" => FinishReason::Stop,
-            "tool_calls" | "tool_use" | "function_call" => FinishReason::ToolCalls,
-            "length" | "max_tokens" => FinishReason::Length,
-            "content_filter" | "refusal" | "sensitive" => FinishReason::ContentFilter,
-            "error" => {
+        let finish = match reason.to_ascii_lowercase().as_str() {
+            "stop" | "end_turn" | "stop_sequence" | "eos" | "eos_token" => FinishReason::Stop,
+            "tool_calls" | "tool-calls" | "tool_call" | "tool_use" | "function_call" => {
+                FinishReason::ToolCalls
+            }
+            "length"
+            | "max_tokens"
+            | "max_output_tokens"
+            | "model_length"
+            | "model_context_window_exceeded" => FinishReason::Length,
+            "content_filter" | "content-filter" | "refusal" | "sensitive" | "safety" | "recitation"
+            | "blocklist" | "prohibited_content" | "spii" => FinishReason::ContentFilter,
+            // What DeepSeek, z.ai, vLLM and Gemini say when the answer is not whole.
+            "error"
+            | "insufficient_system_resource"
+            | "network_error"
+            | "abort"
+            | "malformed_function_call" => {
+                let why = if reason == "error" { "an error" } else { reason };
                 self.builder.fail(ProviderError {
-                    code: None,
-                    message: "the provider ended the stream with an error".to_owned(),
+                    code: (reason != "error").then(|| reason.to_owned()),
+                    message: format!("the provider ended the stream with {why}"),
                 });
                 FinishReason::Other
             }
@@ -428,19 +340,15 @@ impl Assembler {
             Some(Content::Text(text)) => self.builder.text(&text, sink)?,
             Some(Content::Parts(parts)) => {
                 for part in parts {
-                    match (part.kind.as_deref(), part.text, part.thinking) {
-                        (Some("thinking" | "reasoning"), text, thinking) => {
-                            let thinking = thinking.into_iter().flatten().filter_map(|part| part.text);
-                            for text in text.into_iter().chain(thinking) {
-                                self.builder.reasoning(&text, ReasoningForm::Parts, sink)?;
-                            }
-                        }
-                        (_, Some(text), _) => self.builder.text(&text, sink)?,
-                        _ => {}
-                    }
+                    self.part(part, sink)?;
                 }
             }
-            Some(Content::Other(_)) | None => {}
+            Some(Content::Other(part)) => {
+                if let Ok(part) = serde_json::from_value(part) {
+                    self.part(part, sink)?;
+                }
+            }
+            None => {}
         }
         if let Some(Text(refusal)) = delta.refusal
             && !refusal.is_empty()
@@ -450,7 +358,24 @@ impl Assembler {
         for call in delta.tool_calls.into_iter().flatten() {
             self.call(call)?;
         }
+        if let Some(function) = delta.function_call {
+            self.call(CallDelta { index: Some(ONLY_CALL), id: None, function: Some(function) })?;
+        }
         Ok(())
+    }
+
+    fn part(&mut self, part: Part, sink: &mut dyn TurnSink) -> Result<()> {
+        match (part.kind.as_deref(), part.text, part.thinking) {
+            (Some("thinking" | "reasoning"), text, thinking) => {
+                let thinking = thinking.into_iter().flatten().filter_map(|part| part.text);
+                for text in text.into_iter().chain(thinking) {
+                    self.builder.reasoning(&text, ReasoningForm::Parts, sink)?;
+                }
+                Ok(())
+            }
+            (_, Some(text), _) => self.builder.text(&text, sink),
+            _ => Ok(()),
+        }
     }
 
     /// Providers send reasoning under up to three names at once: one of them counts as text, and
@@ -458,10 +383,15 @@ impl Assembler {
     fn reasoning(&mut self, delta: &mut Delta<'_>, sink: &mut dyn TurnSink) -> Result<()> {
         let plain = |content: &Option<Content<'_>>| match content {
             Some(Content::Text(text)) if !text.is_empty() => Some(text.to_string()),
+            Some(Content::Parts(parts)) => {
+                Some(parts.iter().filter_map(|part| part.text.as_deref()).collect::<String>())
+                    .filter(|text| !text.is_empty())
+            }
             _ => None,
         };
         let content = plain(&delta.reasoning_content).map(|text| (text, ReasoningForm::ReasoningContent));
-        let text = content.or_else(|| plain(&delta.reasoning).map(|text| (text, ReasoningForm::Reasoning)));
+        let other = || plain(&delta.reasoning).or_else(|| plain(&delta.reasoning_text));
+        let text = content.or_else(|| other().map(|text| (text, ReasoningForm::Reasoning)));
         let details = delta.reasoning_details.take().unwrap_or_default();
         let text = text.or_else(|| {
             let parts = details.iter().filter_map(|d| d["text"].as_str().or(d["summary"].as_str()));
@@ -506,9 +436,15 @@ impl Assembler {
 
     fn call(&mut self, delta: CallDelta<'_>) -> Result<()> {
         let id = delta.id.map(|id| id.0).filter(|id| !id.is_empty());
-        let (name, arguments) = delta.function.map_or((None, None), |f| (f.name, f.arguments));
+        let FunctionDelta { name, arguments } =
+            delta.function.unwrap_or(FunctionDelta { name: None, arguments: None });
         let name = name.map(|name| name.0).filter(|name| !name.is_empty());
-        let slot = match self.slot(delta.index, id.as_deref(), name.is_some()) {
+        let arguments = match arguments {
+            Some(Content::Text(text)) => text,
+            Some(Content::Other(object)) => Cow::Owned(object.to_string()),
+            Some(Content::Parts(_)) | None => Cow::Borrowed(""),
+        };
+        let slot = match self.slot(delta.index, id.as_deref(), name.as_deref(), &arguments) {
             Some(slot) => slot,
             None => {
                 self.builder.hold(64)?;
@@ -516,71 +452,56 @@ impl Assembler {
                 self.builder.calls.len() - 1
             }
         };
-        let arguments = match arguments {
-            Some(Content::Text(text)) => text,
-            Some(Content::Other(object)) => Cow::Owned(object.to_string()),
-            Some(Content::Parts(_)) | None => Cow::Borrowed(""),
-        };
-        self.builder.hold(arguments.len())?;
+        self.builder.hold(arguments.len() + name.as_ref().map_or(0, |name| name.len()))?;
         let call = &mut self.builder.calls[slot];
-        // Some providers repeat id and name on every fragment: the first one stays.
+        // Some providers repeat the id on every fragment, or make a new one each time: the first stays.
         if let Some(id) = id.filter(|_| call.id.is_empty()) {
             call.id = id.into_owned();
         }
-        if let Some(name) = name.filter(|_| call.name.is_empty()) {
-            call.name = name.into_owned();
+        if let Some(name) = name {
+            call.add_name(name);
         }
         call.args.push_str(&arguments);
         Ok(())
     }
 
     /// The call that a fragment belongs to: by index, else by id, else the last one. A new id at
-    /// a known index is a new call.
-    fn slot(&self, index: Option<u32>, id: Option<&str>, has_name: bool) -> Option<usize> {
-        if let Some(index) = index {
-            let slot = self.builder.calls.iter().rposition(|call| call.index == Some(index))?;
-            let known = &self.builder.calls[slot].id;
-            let is_new = id.is_some_and(|id| !known.is_empty() && known != id);
-            return (!is_new).then_some(slot);
+    /// a known index is a new call, unless it comes in the middle of the arguments.
+    fn slot(
+        &self,
+        index: Option<u32>,
+        id: Option<&str>,
+        name: Option<&str>,
+        arguments: &str,
+    ) -> Option<usize> {
+        let calls = &self.builder.calls;
+        if index.is_some() {
+            let last = calls.iter().rposition(|call| call.index == index)?;
+            let Some(id) = id else {
+                let call = &calls[last];
+                // Several whole calls at one index and without ids, as old Gemini endpoints send them.
+                let is_new = name.is_some() && arguments.starts_with('{') && call.is_whole();
+                return (!is_new).then_some(last);
+            };
+            if let Some(known) = calls.iter().rposition(|call| call.index == index && call.id == id) {
+                return Some(known);
+            }
+            let call = &calls[last];
+            let is_new = !call.id.is_empty() && (name.is_some() || call.is_whole());
+            return (!is_new).then_some(last);
         }
-        match id {
-            Some(id) => self.builder.calls.iter().rposition(|call| call.id == id),
-            None if has_name => None,
-            None => self.builder.calls.len().checked_sub(1),
-        }
-    }
-}
-
-/// Whether the value of an `error` field is one: `null`, `""` and `{}` are not.
-fn is_error(raw: &str) -> bool {
-    !matches!(raw.trim(), "null" | "\"\"" | "{}" | "false")
-}
-
-/// Reads what providers put into an error, in all their shapes.
-pub fn provider_error(raw: &str) -> ProviderError {
-    let Ok(value) = serde_json::from_str::<Value>(raw) else {
-        return ProviderError { code: None, message: excerpt(raw) };
-    };
-    let inner = value.get("error").filter(|e| !e.is_null()).unwrap_or(&value);
-    let text = |value: &Value| match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Object(object) => object.get("message").and_then(Value::as_str).map(str::to_owned),
-        _ => None,
-    };
-    let code = ["code", "type"].iter().find_map(|key| inner.get(key).and_then(text));
-    let message = match inner {
-        Value::String(message) => Some(message.clone()),
-        _ => ["message", "detail", "error"].iter().find_map(|key| inner.get(key).and_then(text)),
-    };
-    ProviderError { code, message: message.map_or_else(|| excerpt(raw), |m| excerpt(&m)) }
-}
-
-/// One line of at most 300 characters.
-fn excerpt(text: &str) -> String {
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(300) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
+        let last = calls.last();
+        let continues_last = last.is_some_and(|last| match (id, name) {
+            // Arguments came before the name.
+            _ if last.name.is_empty() => last.id.is_empty() || id.is_none(),
+            (_, None) => id.is_none() || (!last.args.is_empty() && !last.is_whole()),
+            // The name is repeated on every fragment.
+            (None, Some(name)) => {
+                last.name == name && (!last.args.is_empty() || !arguments.is_empty()) && !last.is_whole()
+            }
+            (Some(_), Some(_)) => false,
+        });
+        let known = id.and_then(|id| calls.iter().rposition(|call| call.id == id));
+        known.or(continues_last.then(|| calls.len() - 1))
     }
 }

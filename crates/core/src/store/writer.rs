@@ -28,6 +28,9 @@ const FINAL_BUDGET: Duration = Duration::from_secs(90);
 /// deployment gives.
 const RENEW_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How long the first text after a silence waits for what comes with it: of a turn that arrives at once,
+/// text and calls are one write, not two behind each other.
+const GATHER: Duration = Duration::from_millis(2);
 /// How long a change of the project is tried before its call fails: as long as the final write.
 pub const CHANGE_BUDGET: Duration = FINAL_BUDGET;
 /// Bytes of changes in one write: a mutation takes 16 MiB of arguments
@@ -387,6 +390,7 @@ impl Driver {
 
     async fn write_all(&mut self) -> Outcome {
         let mut finishing: Option<(Instant, u32)> = None;
+        let mut was_idle = false;
         loop {
             let now = Instant::now();
             let (dirty, boundary, finish) = {
@@ -399,6 +403,7 @@ impl Driver {
             };
             match self.pace.next(now, dirty, boundary) {
                 Next::Idle => {
+                    was_idle = true;
                     tokio::select! {
                         () = self.shared.changed.notified() => {}
                         () = tokio::time::sleep(RENEW_INTERVAL), if self.store.is_numbered() => {
@@ -413,9 +418,18 @@ impl Driver {
                     continue;
                 }
                 Next::WaitUntil(at) => {
+                    was_idle = false;
                     tokio::select! {
                         () = self.shared.changed.notified() => {}
                         () = tokio::time::sleep_until(at) => {}
+                    }
+                    continue;
+                }
+                Next::Write if was_idle && !boundary => {
+                    was_idle = false;
+                    tokio::select! {
+                        () = self.shared.changed.notified() => {}
+                        () = tokio::time::sleep(GATHER) => {}
                     }
                     continue;
                 }

@@ -81,19 +81,18 @@ fn relevant(index: &Index, args: &Args, deadline: &Deadline<'_>, max: usize) -> 
         ));
     }
     let question = Question { query: &args.query, current: known, now: epoch_ms(SystemTime::now()) };
-    let ranked = rank(index, &question, || deadline.is_over());
+    let count = args.max_files.unwrap_or(DEFAULT_FILES).floor().clamp(1.0, MAX_FILES) as usize;
+    let ranked = rank(index, &question, count, || deadline.is_over());
     if deadline.is_over() {
         notes.push(format!("[Timed out after {} s: not all files were considered]", TIME.as_secs()));
     }
     notes.extend(index.project.shortfall());
-    let count = args.max_files.unwrap_or(DEFAULT_FILES).floor().clamp(1.0, MAX_FILES) as usize;
     if ranked.is_empty() {
         let text = format!("No relevant files found for query: \"{}\"", args.query);
         return Ok(std::iter::once(text).chain(notes).collect::<Vec<_>>().join("\n"));
     }
     let lines: Vec<String> = ranked
         .iter()
-        .take(count)
         .enumerate()
         .map(|(n, file)| {
             format!("{}. {} [score: {:.1}] ({})", n + 1, file.path, file.score, file.reasons.join(", "))

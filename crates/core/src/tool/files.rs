@@ -16,7 +16,7 @@ use crate::workspace::path::{normalise, normalise_file};
 use crate::workspace::{ChangeLine, Entry, EntryKind, FileError, Listing, ProjectFiles};
 
 /// Characters (UTF-16 units) of a written file that the project's log shows.
-const PREVIEW_UNITS: usize = 500;
+pub(super) const PREVIEW_UNITS: usize = 500;
 
 /// The five file tools, in the order in which they are offered.
 pub fn file_tools(files: &Arc<dyn ProjectFiles>, max_result_bytes: usize) -> Vec<Arc<dyn Tool>> {
@@ -125,8 +125,7 @@ impl Tool for Bound {
 
     fn limit(&self, of_run: Duration) -> Duration {
         match self.tool {
-            // The store says itself when it gives up; a call that was stopped before might be made all the same.
-            FileTool::Write | FileTool::Delete => of_run.max(CHANGE_BUDGET + Duration::from_secs(30)),
+            FileTool::Write | FileTool::Delete => change_limit(of_run),
             FileTool::Read | FileTool::List | FileTool::Structure => of_run,
         }
     }
@@ -163,8 +162,14 @@ impl Tool for Bound {
     }
 }
 
+/// How long a call that changes a file may take. The store says itself when it gives up; a call that was
+/// stopped before might be made all the same.
+pub(super) fn change_limit(of_run: Duration) -> Duration {
+    of_run.max(CHANGE_BUDGET + Duration::from_secs(30))
+}
+
 /// What the log says of a file with this new text, or of one that is deleted. `at`: the call's own time.
-pub(super) fn change_line(path: &str, content: Option<&str>, at: f64) -> ChangeLine {
+pub(crate) fn change_line(path: &str, content: Option<&str>, at: f64) -> ChangeLine {
     ChangeLine {
         message: format!("{} {path}", if content.is_some() { "Wrote" } else { "Deleted" }),
         preview: content.map(|content| cap::preview(content, PREVIEW_UNITS)),
@@ -178,7 +183,7 @@ fn path_schema(description: &str) -> Value {
 }
 
 /// `Error <doing>: <why>` for what the project refuses; what the store cannot do ends the run.
-fn failed(doing: &str, error: impl Into<FileError>) -> ToolError {
+pub(super) fn failed(doing: &str, error: impl Into<FileError>) -> ToolError {
     match error.into() {
         FileError::Refused(why) => ToolError::Text(format!("Error {doing}: {why}")),
         FileError::Store(error) => ToolError::Fatal(error),

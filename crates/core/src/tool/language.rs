@@ -204,6 +204,11 @@ impl Bound {
         self.looking.look(DOING, TIME, look).await?
     }
 
+    /// The errors of a file.
+    pub(super) async fn errors_of(&self, path: &str) -> Result<String, ToolError> {
+        self.diagnostics(DiagnosticsArgs { path: path.to_owned(), severity: Some(Severity::Error) }).await
+    }
+
     async fn references(&self, args: PlaceArgs) -> Result<String, ToolError> {
         const DOING: &str = "finding references";
         let max = self.looking.max_result_bytes;

@@ -2,8 +2,10 @@
 //! try something else, or an error that ends the run.
 
 pub mod cap;
+mod checked;
 pub mod command;
 mod context;
+mod edit;
 pub mod files;
 mod language;
 pub mod own;
@@ -22,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::CoreError;
+use crate::event::OutputStream;
 use crate::model::ToolSpec;
 
 /// How a call failed.
@@ -52,6 +55,9 @@ impl Access {
     }
 }
 
+/// Hears what a tool prints while it works. Must not wait.
+pub type Printed<'a> = dyn Fn(OutputStream, &str) + Send + Sync + 'a;
+
 /// One tool.
 pub trait Tool: Send + Sync {
     /// What the model is told of it.
@@ -70,6 +76,15 @@ pub trait Tool: Send + Sync {
     /// Runs a call. Dropping the future stops it. `at` (ms since 1970) is the call's own time: what
     /// it notes under that time is noted once, however often it is made up for.
     fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>>;
+    /// As [`Tool::call`], for a tool that prints while it works: `printed` hears of it at once.
+    fn call_aloud<'a>(
+        &'a self,
+        args: &'a Value,
+        at: f64,
+        _printed: &'a Printed<'a>,
+    ) -> BoxFuture<'a, Result<String, ToolError>> {
+        self.call(args, at)
+    }
     /// Makes up for a call that an earlier attempt began and whose outcome nobody knows. The effect
     /// must not happen twice; a tool without effects just runs.
     fn recover<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use super::checked::Checked;
 use super::command::ExecuteCommand;
+use super::edit::edit_tools;
 use super::files::file_tools;
 use super::language::LanguageTool;
 use super::own::{About, OwnCalls, OwnTool};
@@ -21,7 +23,29 @@ use crate::workspace::snapshot::Snapshot;
 /// The tools of a run.
 #[derive(Clone, Default)]
 pub struct Registry {
-    tools: Vec<(ToolSpec, Arc<dyn Tool>)>,
+    tools: Vec<Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    /// What a task names it by: its name, or the name of the tool whose form it is, `+` and what is
+    /// more of it.
+    key: String,
+    spec: ToolSpec,
+    tool: Arc<dyn Tool>,
+    /// Offered to a task that chooses nothing.
+    is_default: bool,
+}
+
+impl Entry {
+    fn of(tool: Arc<dyn Tool>) -> Self {
+        let spec = tool.spec();
+        Self { key: spec.name.clone(), spec, tool, is_default: true }
+    }
+
+    fn named((key, tool): (&str, Arc<dyn Tool>)) -> Self {
+        Self { key: key.to_owned(), is_default: false, ..Self::of(tool) }
+    }
 }
 
 impl std::fmt::Debug for Registry {
@@ -42,30 +66,37 @@ impl Registry {
         let files: Arc<dyn ProjectFiles> = Arc::clone(snapshot) as _;
         let indexer = Arc::new(Indexer::new(Arc::clone(snapshot)));
         let looking = Looking { indexer, max_result_bytes };
-        let mut tools = file_tools(&files, max_result_bytes);
-        for tool in LanguageTool::ALL {
-            tools.push(Arc::new(language::Bound {
-                tool,
-                looking: looking.clone(),
-                server: Arc::clone(server),
-            }));
+        let of =
+            |tool| Arc::new(language::Bound { tool, looking: looking.clone(), server: Arc::clone(server) });
+        let Self { mut tools } = Self::for_project(&files, max_result_bytes);
+        // Forms of tools that change files, with what is wrong with a file behind the result.
+        let errors = of(LanguageTool::Diagnostics);
+        for (key, of) in [("writeFile+diagnostics", "writeFile"), ("editFile+diagnostics", "editFile")] {
+            if let Some(entry) = tools.iter().find(|entry| entry.key == of) {
+                let (tool, language) = (Arc::clone(&entry.tool), Arc::clone(&errors));
+                insert(&mut tools, Entry::named((key, Arc::new(Checked { tool, language }))));
+            }
         }
-        for tool in SearchTool::ALL {
-            tools.push(Arc::new(search::Bound { tool, looking: looking.clone() }));
-        }
-        tools.push(Arc::new(command));
-        tools.push(Arc::new(context::Bound { looking }));
-        Self { tools: tools.into_iter().map(|tool| (tool.spec(), tool)).collect() }
+        tools.extend(LanguageTool::ALL.into_iter().map(|tool| Entry::of(of(tool))));
+        let search = |tool| Entry::of(Arc::new(search::Bound { tool, looking: looking.clone() }));
+        tools.extend(SearchTool::ALL.into_iter().map(search));
+        tools.push(Entry::of(Arc::new(command)));
+        tools.push(Entry::of(Arc::new(context::Bound { looking })));
+        Self { tools }
     }
 
     /// The tools that work on single files.
     pub fn for_project(files: &Arc<dyn ProjectFiles>, max_result_bytes: usize) -> Self {
-        let tools = file_tools(files, max_result_bytes).into_iter().map(|tool| (tool.spec(), tool)).collect();
+        let mut tools: Vec<Entry> = file_tools(files, max_result_bytes).into_iter().map(Entry::of).collect();
+        for named in edit_tools(files, max_result_bytes) {
+            insert(&mut tools, Entry::named(named));
+        }
         Self { tools }
     }
 
     /// Keeps the tools that `choices` name, in the order of the registry, and adds the host's own
-    /// behind them; one that replaces a tool stands in its place. `None` keeps all.
+    /// behind them; one that replaces a tool stands in its place. `None` keeps all that are offered by
+    /// default.
     ///
     /// # Errors
     /// `CONFIG_INVALID` for a name that no tool has, and for a tool of one's own that cannot be
@@ -77,15 +108,15 @@ impl Registry {
         about: &About,
         max_result_bytes: usize,
     ) -> Result<Self> {
-        let Some(choices) = choices else { return Ok(self) };
+        let all = [ToolChoice::Name(ALL.to_owned())];
         let mut kept = vec![false; self.tools.len()];
         let mut own: Vec<&OwnToolSpec> = Vec::new();
-        for choice in choices {
+        for choice in choices.unwrap_or(&all) {
             match choice {
-                ToolChoice::Name(name) if name == ALL => kept.fill(true),
+                ToolChoice::Name(name) if name == ALL => self.keep_defaults(&mut kept),
                 ToolChoice::Name(name) => match name.strip_prefix(DROP) {
-                    Some(dropped) => kept[self.position(dropped)?] = false,
-                    None => kept[self.position(name)?] = true,
+                    Some(dropped) => self.keep_only(&mut kept, self.position(dropped)?, false),
+                    None => self.keep_only(&mut kept, self.position(name)?, true),
                 },
                 ToolChoice::Own(spec) => {
                     self.check_own(spec, &own)?;
@@ -93,28 +124,49 @@ impl Registry {
                 }
             }
         }
-        let bind = |spec: &OwnToolSpec| -> Arc<dyn Tool> {
+        let bind = |spec: &OwnToolSpec| {
             let (spec, calls, about) = (spec.clone(), calls.clone(), about.clone());
-            Arc::new(OwnTool { spec, calls, about, max_result_bytes })
+            Entry::of(Arc::new(OwnTool { spec, calls, about, max_result_bytes }))
         };
-        let mut tools = Vec::new();
-        for ((spec, tool), kept) in self.tools.into_iter().zip(kept) {
-            if let Some(at) = own.iter().position(|own| own.name == spec.name) {
-                let tool = bind(own.remove(at));
-                tools.push((tool.spec(), tool));
-            } else if kept {
-                tools.push((spec, tool));
+        let mut tools: Vec<Entry> = Vec::new();
+        for (entry, kept) in self.tools.into_iter().zip(kept) {
+            if let Some(at) = own.iter().position(|own| own.name == entry.spec.name) {
+                tools.push(bind(own.remove(at)));
+            } else if kept && tools.iter().all(|other| other.spec.name != entry.spec.name) {
+                tools.push(entry);
             }
         }
-        tools.extend(own.into_iter().map(bind).map(|tool| (tool.spec(), tool)));
+        tools.extend(own.into_iter().map(bind));
         Ok(Self { tools })
     }
 
-    fn position(&self, name: &str) -> Result<usize> {
-        self.tools.iter().position(|(spec, _)| spec.name == name).ok_or_else(|| {
-            let known = self.names().collect::<Vec<_>>().join(", ");
-            invalid(format!("there is no tool {name:?}; there are: {known}"))
-        })
+    /// Keeps what is offered by default, where no other form of it is kept.
+    fn keep_defaults(&self, kept: &mut [bool]) {
+        for (at, entry) in self.tools.iter().enumerate() {
+            let mut forms = self.tools.iter().zip(kept.iter());
+            let has_form = forms.any(|(other, &kept)| kept && other.spec.name == entry.spec.name);
+            kept[at] |= entry.is_default && !has_form;
+        }
+    }
+
+    /// Keeps one form of a tool, or none.
+    fn keep_only(&self, kept: &mut [bool], at: usize, keep: bool) {
+        for (other, kept) in self.tools.iter().zip(kept.iter_mut()) {
+            *kept &= other.spec.name != self.tools[at].spec.name;
+        }
+        kept[at] = keep;
+    }
+
+    fn position(&self, key: &str) -> Result<usize> {
+        self.tools
+            .iter()
+            .position(|entry| entry.key == key)
+            .ok_or_else(|| invalid(format!("there is no tool {key:?}; there are: {}", self.known(|_| true))))
+    }
+
+    fn known(&self, which: impl Fn(&Entry) -> bool) -> String {
+        let known = self.tools.iter().filter(|entry| which(entry)).map(|entry| entry.key.as_str());
+        known.collect::<Vec<_>>().join(", ")
     }
 
     fn check_own(&self, spec: &OwnToolSpec, others: &[&OwnToolSpec]) -> Result<()> {
@@ -129,7 +181,7 @@ impl Registry {
             ))),
             (false, true) => Err(invalid(format!(
                 "{name:?} replaces no tool of this job; there are: {}",
-                self.names().collect::<Vec<_>>().join(", ")
+                self.known(|entry| entry.key == entry.spec.name)
             ))),
             _ => Ok(()),
         }
@@ -137,18 +189,24 @@ impl Registry {
 
     /// The tool called `name`.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.iter().find(|(spec, _)| spec.name == name).map(|(_, tool)| tool)
+        self.tools.iter().find(|entry| entry.spec.name == name).map(|entry| &entry.tool)
     }
 
     /// What the model is told.
     pub fn specs(&self) -> Vec<ToolSpec> {
-        self.tools.iter().map(|(spec, _)| spec.clone()).collect()
+        self.tools.iter().map(|entry| entry.spec.clone()).collect()
     }
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.tools.iter().map(|(spec, _)| spec.name.as_str())
+        self.tools.iter().map(|entry| entry.spec.name.as_str())
     }
+}
+
+/// Adds a tool: another form of one behind that one, else at the end.
+fn insert(tools: &mut Vec<Entry>, entry: Entry) {
+    let at = tools.iter().rposition(|other| other.spec.name == entry.spec.name);
+    tools.insert(at.map_or(tools.len(), |at| at + 1), entry);
 }
 
 fn invalid(why: String) -> CoreError {

@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 
 use super::project::{Deadline, Looking, failed, listed, spec, timed_out};
 use super::{Access, Tool, ToolError, parse_args};
-use crate::code::facts::{ImportKind, What};
+use crate::code::facts::{Facts, ImportKind, UNWRITTEN, What};
 use crate::code::glob::Pattern;
 use crate::code::grep::{self, MAX_COUNT, MAX_RESULTS, Stopped};
 use crate::code::index::Index;
 use crate::code::lines::{Lines, trimmed};
+use crate::code::needle::Needle;
+use crate::code::paths::Paths;
 use crate::code::script_regex::ScriptRegex;
 use crate::model::ToolSpec;
 use crate::workspace::snapshot::Project;
@@ -149,7 +151,7 @@ impl Bound {
         let project = self.looking.indexer.project().await.map_err(|e| failed(DOING, e))?;
         let max = self.looking.max_result_bytes;
         let search = crate::code::index::on_thread(move |gone| {
-            let time = if matches!(regex, ScriptRegex::Linear(_)) { TIME } else { BACKTRACKING_TIME };
+            let time = if matches!(regex, ScriptRegex::Linear(..)) { TIME } else { BACKTRACKING_TIME };
             let deadline = Deadline::new(gone, time);
             search_texts(&project, &args, &regex, pattern.as_ref(), &deadline, time, max)
         });
@@ -170,25 +172,27 @@ impl Bound {
         const DOING: &str = "finding files";
         let pattern =
             Pattern::new(&args.pattern).map_err(|why| ToolError::Text(format!("Error {DOING}: {why}")))?;
-        let project = self.looking.indexer.project().await.map_err(|e| failed(DOING, e))?;
+        let paths = self.looking.indexer.paths().await.map_err(|e| failed(DOING, e))?;
         let max = self.looking.max_result_bytes;
-        let find = crate::code::index::on_thread(move |_| find_paths(&project, &args.pattern, &pattern, max));
+        if pattern.is_quick() {
+            return Ok(find_paths(&paths, &args.pattern, &pattern, max));
+        }
+        let find = crate::code::index::on_thread(move |_| find_paths(&paths, &args.pattern, &pattern, max));
         find.await.map_err(|e| failed(DOING, e))
     }
 }
 
-fn find_paths(project: &Project, given: &str, pattern: &Pattern, max: usize) -> String {
-    if project.is_empty() {
+fn find_paths(paths: &Paths, given: &str, pattern: &Pattern, max: usize) -> String {
+    if paths.is_empty() {
         return "No files found in project.".to_owned();
     }
-    let all: Vec<&str> =
-        project.files().map(|(path, _)| path.as_ref()).filter(|path| pattern.matches(path)).collect();
+    let all = paths.matching(pattern);
     let mut notes: Vec<String> = Vec::new();
     if all.len() > MAX_RESULTS {
         notes.push(format!("\n(Showing {MAX_RESULTS} of {} matches)", all.len()));
     }
     // Names are known of all files, but perhaps not all files.
-    notes.extend(project.shortfall().filter(|_| project.is_cut()));
+    notes.extend(paths.shortfall().map(str::to_owned));
     if all.is_empty() {
         return with_notes(format!("No files matching pattern \"{given}\" found."), notes);
     }
@@ -293,7 +297,7 @@ fn search_code(
         };
         return with_notes(text, notes);
     }
-    let term = args.search_term.as_deref().unwrap_or_default().to_lowercase();
+    let term = Term::new(args.search_term.as_deref().unwrap_or_default());
     let (mut total, mut lines, mut notes, all) = (0, Vec::new(), notes, files.len());
     for (n, (path, code)) in files.into_iter().enumerate() {
         if n % 16 == 0 && deadline.is_over() {
@@ -301,8 +305,11 @@ fn search_code(
             break;
         }
         let facts = &code.facts;
+        if term.is_nowhere_in(facts) {
+            continue;
+        }
         let mut hits = hits(facts, args.pattern_type);
-        hits.retain(|hit| term.is_empty() || contains(hit.name, &term));
+        hits.retain(|hit| term.is_in(hit.name));
         total += hits.len();
         if hits.is_empty() || lines.len() >= MAX_RESULTS {
             continue;
@@ -337,12 +344,38 @@ fn search_code(
     listed(format!("Found {total} {one}(s){cut}:"), lines, notes, max)
 }
 
-/// Whether `name` contains `term`, which is in lower case.
-fn contains(name: &str, term: &str) -> bool {
-    name.contains(term) || name.to_lowercase().contains(term)
+/// What names are to contain, in any case; nothing is in all of them.
+struct Term {
+    lower: String,
+    needle: Option<Needle>,
+    /// A name that need not stand in a text contains it.
+    is_unwritten: bool,
 }
 
-fn hits(facts: &crate::code::facts::Facts, wanted: PatternType) -> Vec<Hit<'_>> {
+impl Term {
+    fn new(term: &str) -> Self {
+        let lower = term.to_lowercase();
+        let needle = Needle::new(&lower);
+        let is_unwritten = UNWRITTEN.iter().any(|name| name.contains(&lower));
+        Self { lower, needle, is_unwritten }
+    }
+
+    fn is_in(&self, name: &str) -> bool {
+        match &self.needle {
+            None if self.lower.is_empty() => true,
+            Some(needle) if name.is_ascii() => needle.is_in_short(name),
+            _ => name.to_lowercase().contains(&self.lower),
+        }
+    }
+
+    /// Whether the text alone says that no name of a file contains it.
+    fn is_nowhere_in(&self, facts: &Facts) -> bool {
+        let needle = self.needle.as_ref().filter(|_| !self.is_unwritten && facts.is_verbatim);
+        needle.is_some_and(|needle| facts.text.is_ascii() && !needle.is_in(&facts.text))
+    }
+}
+
+fn hits(facts: &Facts, wanted: PatternType) -> Vec<Hit<'_>> {
     let wants = |kind: PatternType| wanted == kind || wanted == PatternType::All;
     let mut hits = Vec::new();
     if wants(PatternType::Import) {

@@ -6,6 +6,7 @@
 pub mod changes;
 pub mod folder;
 pub mod follow;
+pub mod packages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -15,10 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::folder::{Folder, Held};
+use self::packages::{Installation, PACKAGES};
 use super::snapshot::Project;
 
 /// Bytes of a name on the file systems in use (NAME_MAX of limits.h).
 const MAX_NAME_BYTES: usize = 255;
+
+/// Where packages wait until the project is there. Commands cannot reach it.
+const TAKEN: &str = "taken";
 
 /// A project on disk. Removed with everything in it when dropped.
 #[derive(Debug)]
@@ -80,9 +85,23 @@ impl Workspace {
     /// # Errors
     /// The file system's.
     pub fn create(held: Held) -> io::Result<Self> {
-        let owner = unused_user();
-        let mode = if owner.is_some() { 0o711 } else { 0o700 };
+        Self::create_with(held, None)
+    }
+
+    /// The same with an installation of packages, if it is kept: they are there from
+    /// [`Workspace::unpack`] on.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn create_with(held: Held, installation: Option<&Installation>) -> io::Result<Self> {
+        let unused = unused_user();
+        let mode = if unused.is_some() { 0o711 } else { 0o700 };
         let folder = Folder::create(&std::env::temp_dir(), mode, held)?;
+        let taken = folder.path().join(TAKEN);
+        let taken = installation.is_some_and(|installation| installation.take(&taken)).then_some(taken);
+        // Whoever installed them is gone, and the user who they belong to is nobody's but theirs.
+        let before = taken.as_ref().and_then(|taken| owner_of(&taken.join(PACKAGES)));
+        let owner = if unused.is_some() { before.or(unused) } else { None };
         let (root, temp) = (folder.path().join("project"), folder.path().join("temp"));
         let (known, folders, absent) = Default::default();
         let workspace = Self { folder, root, temp, owner, known, folders, absent };
@@ -90,7 +109,62 @@ impl Workspace {
             private_folder(folder, 0o700)?;
             give(folder, owner)?;
         }
+        workspace.set_up_git()?;
         Ok(workspace)
+    }
+
+    /// Packages are no change of the project, whether its own .gitignore says so or not. In the file
+    /// that git reads without being told (gitignore(5)).
+    fn set_up_git(&self) -> io::Result<()> {
+        let mut at = self.temp.clone();
+        for name in [".config", "git"] {
+            at.push(name);
+            private_folder(&at, 0o700)?;
+            give(&at, self.owner)?;
+        }
+        let mut file = new_file(&at.join("ignore"), false)?;
+        writeln!(file, "{PACKAGES}/")?;
+        give_file(&file, self.owner)
+    }
+
+    /// Puts the packages that it was created with where commands find them; whether there were any.
+    pub fn unpack(&mut self, installation: Option<Installation>) -> bool {
+        let to = self.root.join(PACKAGES);
+        let done = fs::rename(self.folder.path().join(TAKEN).join(PACKAGES), &to).is_ok();
+        self.keep_packages(installation.filter(|_| done));
+        done
+    }
+
+    /// Says which installation the packages are; with `None` they are none that could be used again.
+    pub fn keep_packages(&mut self, installation: Option<Installation>) {
+        self.folder.keep(self.root.join(PACKAGES), installation);
+    }
+
+    /// Which installation the packages are. They are none from here on, until somebody says so again.
+    pub fn take_installation(&mut self) -> Option<Installation> {
+        self.folder.take_installation()
+    }
+
+    /// A path beside the project, for a socket that commands cannot reach.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// Replaces one text by another in a file of the project. What is no plain text file stays.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn replace(&self, path: &str, from: &str, to: &str) -> io::Result<()> {
+        match self.text(path) {
+            Some(text) if text.contains(from) => self.write(path, &text.replace(from, to)).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// The text of a file of the project as it is on disk, if it is one.
+    pub fn text(&self, path: &str) -> Option<String> {
+        let found = self.find(path).ok()??;
+        self.read(path, &found).ok()
     }
 
     /// The project's folder.
@@ -262,6 +336,13 @@ fn give_file(file: &File, owner: Option<u32>) -> io::Result<()> {
     owner.map_or(Ok(()), |owner| std::os::unix::fs::fchown(file, Some(owner), Some(owner)))
 }
 
+/// Who owns a folder, if that is not root.
+#[cfg(unix)]
+fn owner_of(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::symlink_metadata(path).ok().map(|found| found.uid()).filter(|&owner| owner != 0)
+}
+
 /// For root: a user id that no account and no other workspace has. Commands of two projects must
 /// not be able to touch each other.
 #[cfg(unix)]
@@ -310,9 +391,12 @@ mod elsewhere {
     pub(super) fn unused_user() -> Option<u32> {
         None
     }
+    pub(super) fn owner_of(_path: &Path) -> Option<u32> {
+        None
+    }
 }
 #[cfg(not(unix))]
-use elsewhere::{give, give_file, new_file, private_folder, unused_user};
+use elsewhere::{give, give_file, new_file, owner_of, private_folder, unused_user};
 
 #[cfg(test)]
 #[path = "materialise/tests.rs"]

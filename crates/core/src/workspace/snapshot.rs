@@ -114,6 +114,12 @@ impl Project {
         self.folders.contains(path)
     }
 
+    /// The same project with these folders, as the store's rows name them.
+    #[cfg(test)]
+    pub(crate) fn with_folders(&self, folders: &[&str]) -> Self {
+        Self { folders: folders.iter().map(|&path| path.into()).collect(), ..self.clone() }
+    }
+
     /// The paths below a folder.
     pub fn below(&self, folder: &str) -> impl Iterator<Item = &Arc<str>> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };

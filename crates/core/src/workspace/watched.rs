@@ -5,24 +5,35 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 
 use super::{
     Applied, Change, ChangeLine, Entry, FileChange, FileError, FilesPage, Listing, Outcome, PageRequest,
     ProjectFiles, Structure,
 };
 
+/// What may be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// Everything.
+    Free,
+    /// Nothing.
+    ReadOnly,
+    /// These files may be written, and ones that are not there yet; nothing may be deleted.
+    Only(BTreeSet<String>),
+}
+
 /// The files behind it, watched.
 pub struct WatchedFiles {
     files: Arc<dyn ProjectFiles>,
-    read_only: bool,
+    rule: Rule,
     written: Mutex<BTreeSet<String>>,
 }
 
 impl WatchedFiles {
-    /// Watches `files`; with `read_only`, changes are refused.
-    pub fn new(files: Arc<dyn ProjectFiles>, read_only: bool) -> Self {
-        Self { files, read_only, written: Mutex::default() }
+    /// Watches `files`; changes that the rule does not allow are refused.
+    pub fn new(files: Arc<dyn ProjectFiles>, rule: Rule) -> Self {
+        Self { files, rule, written: Mutex::default() }
     }
 
     /// The paths that were written and are still there.
@@ -30,11 +41,27 @@ impl WatchedFiles {
         self.written.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    fn refusal(&self) -> Option<FileError> {
-        self.read_only.then(|| {
-            FileError::Refused("this step only checks the project: nothing may be changed".to_owned())
-        })
+    /// Refuses what changes more than one file's text.
+    fn allow(&self) -> Result<(), FileError> {
+        match self.rule {
+            Rule::Free => Ok(()),
+            Rule::ReadOnly => refused("this step only checks the project: nothing may be changed".to_owned()),
+            Rule::Only(_) => refused("this step deletes nothing".to_owned()),
+        }
     }
+
+    async fn allow_write(&self, path: &str) -> Result<(), FileError> {
+        let Rule::Only(paths) = &self.rule else { return self.allow() };
+        if paths.contains(path) || self.files.read(path).await?.is_none() {
+            return Ok(());
+        }
+        let may = paths.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        refused(format!("nothing is wrong with {path}: this step may change {may}, and create files"))
+    }
+}
+
+fn refused(why: String) -> Result<(), FileError> {
+    Err(FileError::Refused(why))
 }
 
 impl ProjectFiles for WatchedFiles {
@@ -48,10 +75,8 @@ impl ProjectFiles for WatchedFiles {
         content: &'a str,
         line: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
-        if let Some(refusal) = self.refusal() {
-            return ready(Err(refusal)).boxed();
-        }
         async move {
+            self.allow_write(path).await?;
             let change = self.files.write(path, content, line).await?;
             self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
             Ok(change)
@@ -64,10 +89,8 @@ impl ProjectFiles for WatchedFiles {
         path: &'a str,
         line: &'a ChangeLine,
     ) -> BoxFuture<'a, Result<Option<Change>, FileError>> {
-        if let Some(refusal) = self.refusal() {
-            return ready(Err(refusal)).boxed();
-        }
         async move {
+            self.allow()?;
             let change = self.files.delete(path, line).await?;
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
             written.retain(|known| known != path && !known.starts_with(&format!("{path}/")));
@@ -77,10 +100,8 @@ impl ProjectFiles for WatchedFiles {
     }
 
     fn apply<'a>(&'a self, changes: &'a [FileChange]) -> BoxFuture<'a, Result<Applied, FileError>> {
-        if let Some(refusal) = self.refusal() {
-            return ready(Err(refusal)).boxed();
-        }
         async move {
+            self.allow()?;
             let applied = self.files.apply(changes).await?;
             let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
             for (change, told) in changes.iter().zip(&applied.outcomes) {

@@ -46,6 +46,8 @@ pub struct State {
     pub files: BTreeMap<String, String>,
     /// How often files were changed: the project's time.
     pub file_changes: u64,
+    /// When a file was changed, for those that `applyFileChanges` changed; others were at 1.
+    pub file_times: BTreeMap<String, u64>,
     pub log: Vec<Call>,
     /// Appends (counted from 1) that take effect and whose answer is lost.
     pub lose_answers: Vec<usize>,
@@ -163,6 +165,10 @@ impl State {
         let repeated = given <= *seq;
         *seq = given.max(*seq);
         repeated
+    }
+
+    fn file_time(&self, path: &str) -> u64 {
+        self.file_times.get(path).copied().unwrap_or(1)
     }
 
     /// Adds a line to the log, if it is not there yet.
@@ -373,6 +379,26 @@ impl State {
                 }
                 ok(Value::Null)
             }
+            "applyFileChanges" => {
+                let before = self.file_changes;
+                let mut outcomes = Vec::new();
+                for change in args["changes"].as_array().unwrap() {
+                    let path = change["path"].as_str().unwrap();
+                    let found = self.files.contains_key(path).then(|| self.file_time(path));
+                    if change["base"].as_f64() != found.map(|time| time as f64) {
+                        outcomes.push(json!({ "outcome": "conflict" }));
+                        continue;
+                    }
+                    self.file_changes = self.file_changes.max(1) + 1;
+                    self.file_times.insert(path.to_owned(), self.file_changes);
+                    match change["content"].as_str() {
+                        Some(content) => drop(self.files.insert(path.to_owned(), content.to_owned())),
+                        None => drop(self.files.remove(path)),
+                    }
+                    outcomes.push(json!({ "outcome": "applied" }));
+                }
+                ok(json!({ "before": before, "updatedAt": self.file_changes, "outcomes": outcomes }))
+            }
             "readFileByPath" => ok(match self.files.get(&path) {
                 Some(content) => json!({ "kind": "file", "content": content, "updatedAt": 1 }),
                 None => Value::Null,
@@ -397,8 +423,9 @@ impl State {
                     .files
                     .iter()
                     .map(|(path, content)| {
-                        let mut row = json!({ "id": path, "name": path, "type": "file", "updatedAt": 1 });
-                        if args["since"].as_f64().unwrap_or(0.0) <= 1.0 {
+                        let time = self.file_time(path);
+                        let mut row = json!({ "id": path, "name": path, "type": "file", "updatedAt": time });
+                        if args["since"].as_f64().unwrap_or(0.0) <= time as f64 {
                             row["content"] = json!(content);
                         }
                         row

@@ -6,6 +6,7 @@ use polaris_sandbox::Limit;
 use crate::{Case, Line};
 
 mod configuration;
+mod connections;
 mod files;
 mod kernel;
 mod network;
@@ -13,7 +14,8 @@ mod resources;
 
 /// All of them.
 pub(crate) fn all() -> Vec<Case> {
-    [files::cases(), kernel::cases(), network::cases(), resources::cases(), configuration::cases()]
+    let network = [network::cases(), connections::cases()].concat();
+    [files::cases(), kernel::cases(), network, resources::cases(), configuration::cases()]
         .into_iter()
         .flatten()
         .collect()
@@ -27,6 +29,7 @@ const PLAIN: Case = Case {
     limit: None,
     small: false,
     only_full: false,
+    connects: false,
     files: &[],
 };
 
@@ -57,6 +60,11 @@ impl Case {
     /// Below `full` this is visible, and said to be.
     const fn only_full(self) -> Self {
         Self { only_full: true, ..self }
+    }
+
+    /// With connections to one server, as an installation of packages has.
+    const fn connecting(self) -> Self {
+        Self { connects: true, ..self }
     }
 
     const fn twin_is(self, twin: Line) -> Self {

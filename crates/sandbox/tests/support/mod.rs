@@ -7,12 +7,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use polaris_sandbox::{FrameKind, HEADER, Level, Limits, Report, Request, parse_header};
@@ -100,6 +100,8 @@ pub(crate) struct World {
     pub(crate) temp: PathBuf,
     pub(crate) secret: String,
     pub(crate) victim: Child,
+    /// Ends the server.
+    over: Arc<AtomicBool>,
     _programs: Programs,
     tcp: TcpListener,
     udp: UdpSocket,
@@ -206,6 +208,7 @@ impl World {
             temp,
             secret,
             victim: victim.spawn().unwrap(),
+            over: Arc::default(),
             _programs,
             tcp,
             udp,
@@ -272,8 +275,35 @@ impl World {
             workspace: self.workspace.clone(),
             temp: self.temp.clone(),
             read: vec![programs()],
+            connect: None,
             limits: Limits::default(),
         }
+    }
+
+    /// A server that the command may connect to. It answers each connection, and ends with its world.
+    pub(crate) fn serve(&self) -> PathBuf {
+        let path = self.base.join("server.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o777)).unwrap();
+        let over = Arc::clone(&self.over);
+        std::thread::spawn(move || {
+            let mut held = Vec::new();
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let mut request = [0; 512];
+                let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
+                if let Ok(1..) = stream.read(&mut request) {
+                    let _ = stream.write_all(
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nSERVED",
+                    );
+                } else {
+                    held.push(stream);
+                }
+            }
+        });
+        path
     }
 
     /// A file of the project.
@@ -398,6 +428,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let _ = UnixStream::connect(self.base.join("server.sock"));
         let _ = self.victim.kill();
         let _ = self.victim.wait();
         let _ = fs::remove_dir_all(&self.base);

@@ -31,6 +31,8 @@ export const generateProject: Persona = {
         return verify(product, project);
       case "utilities":
         return utilities(view, project);
+      case "repair":
+        return { say: "These problems are not of my making: my own files have none to repair." };
       case "readme":
         return finish(view, product, project);
       default:

@@ -13,6 +13,7 @@ export const STEPS = [
   "utilities",
   "readme",
   "verify",
+  "repair",
 ] as const;
 export type Step = (typeof STEPS)[number];
 
@@ -36,6 +37,8 @@ const NAMED: readonly [Step, RegExp][] = [
   ["utilities", /\butilit(y|ies)\b|\bhelpers?\b/i],
   ["readme", /\breadme\b/i],
 ];
+/** What a request to repair lists, in a paragraph of its own. */
+const PROBLEMS = /^Problems:\n- /m;
 const VERIFIES = /\b(confirm|verify|check)\b[^.]*\bcomplete/i;
 const DESCRIPTION_DECIDES =
   /\bdescription\s+(decides|determines|defines|says|implies)\b|\bdescribed (product|views)\b/i;
@@ -43,6 +46,9 @@ const DESCRIPTION_DECIDES =
 export function stepRequestOf(view: ConversationView): StepRequest | undefined {
   if (!view.tools.has("writeFile") || !LABEL.test(view.userText)) return undefined;
   const paragraphs = view.userText.replace(LABEL, "").split(/\n\s*\n/);
+  if (view.forcedTool === undefined && PROBLEMS.test(view.userText)) {
+    return { step: "repair", description: paragraphs[0] ?? "", general: false };
+  }
   // The instruction stands last; a description may have paragraphs too.
   for (let from = paragraphs.length - 1; from > 0; from--) {
     const instruction = paragraphs.slice(from).join("\n\n");

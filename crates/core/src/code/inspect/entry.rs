@@ -8,7 +8,7 @@ use crate::code::lines::Lines;
 use crate::code::tsconfig::join;
 
 /// Where a project of Vite begins, by the name that its templates use.
-const MAINS: [&str; 8] = [
+pub(crate) const MAINS: [&str; 8] = [
     "src/main.tsx",
     "src/main.jsx",
     "src/main.ts",
@@ -24,14 +24,15 @@ const APPS: [&str; 4] = ["src/App.tsx", "src/App.jsx", "src/app.tsx", "src/app.j
 pub(super) fn check(index: &Index, problems: &mut Vec<Problem>) {
     let mut add = |path: &str, line: usize, message: String| {
         let line = u32::try_from(line).unwrap_or(u32::MAX);
-        problems.push(Problem { path: path.to_owned(), line, kind: ProblemKind::Entry, message });
+        let (path, kind) = (path.to_owned(), ProblemKind::Entry);
+        problems.push(Problem { path, line, kind, message, related: None });
     };
     let mut entries: Vec<Arc<str>> = Vec::new();
     let mut broken = false;
     for (path, file) in index.files().filter(|(path, _)| is_own(path) && is_page(path)) {
         for (offset, source) in scripts(&file.text) {
             let Some(found) = find(index, path, source) else {
-                if source.contains("://") || source.starts_with("//") {
+                if is_elsewhere(source) {
                     continue;
                 }
                 broken = true;
@@ -67,7 +68,19 @@ pub(super) fn check(index: &Index, problems: &mut Vec<Problem>) {
     }
 }
 
-fn is_page(path: &str) -> bool {
+/// The scripts of a page that lead to no file of the project, with the places of their `<script`.
+pub(crate) fn lost_scripts<'t>(index: &Index, page: &str, html: &'t str) -> Vec<(usize, &'t str)> {
+    let mut scripts = scripts(html);
+    scripts.retain(|(_, source)| !is_elsewhere(source) && find(index, page, source).is_none());
+    scripts
+}
+
+/// Whether a source names a server.
+fn is_elsewhere(source: &str) -> bool {
+    source.contains("://") || source.starts_with("//")
+}
+
+pub(crate) fn is_page(path: &str) -> bool {
     path == "index.html"
 }
 

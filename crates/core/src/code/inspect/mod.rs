@@ -3,8 +3,8 @@
 //! that is none, an entry point that is not reached. Pure: reads an index, changes nothing. Says
 //! nothing where it is not sure.
 
-mod entry;
-mod packages;
+pub(super) mod entry;
+pub(super) mod packages;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use ts_rs::TS;
 
-use super::facts::{Facts, Imported, NO_SYMBOL, Span, Target};
+use super::facts::{Facts, Import, Imported, NO_SYMBOL, Span, Target};
 use super::index::{Code, Index, is_code};
 use super::lines::Lines;
 use super::links::exported;
@@ -48,6 +48,10 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// In one line.
     pub message: String,
+    /// The other file of the project that it is about: the one that lacks an export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub related: Option<String>,
 }
 
 /// Paths that are not the project's own work.
@@ -91,11 +95,18 @@ impl<'a> Report<'a> {
         let text = self.text;
         let line = self.lines.get_or_insert_with(|| Lines::new(text)).line_at(offset);
         let line = u32::try_from(line).unwrap_or(u32::MAX);
-        self.problems.push(Problem { path: self.path.to_string(), line, kind, message });
+        self.problems.push(Problem { path: self.path.to_string(), line, kind, message, related: None });
     }
 
     fn at(&mut self, kind: ProblemKind, span: Span, message: String) {
         self.add(kind, span.start as usize, message);
+    }
+
+    fn relate(&mut self, kind: ProblemKind, span: Span, message: String, related: &str) {
+        self.at(kind, span, message);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.related = Some(related.to_owned());
+        }
     }
 }
 
@@ -119,7 +130,7 @@ fn syntax(report: &mut Report<'_>) -> bool {
 fn imports(index: &Index, code: &Code, report: &mut Report<'_>) {
     for (number, (import, target)) in code.facts.imports.iter().zip(&code.targets).enumerate() {
         let Some(target) = target else {
-            if is_path(&import.source) {
+            if leads_nowhere(import, None) {
                 let message = format!("\"{}\" leads to no file", import.source);
                 report.at(ProblemKind::Import, import.source_span, message);
             }
@@ -128,22 +139,20 @@ fn imports(index: &Index, code: &Code, report: &mut Report<'_>) {
         if !is_known(index, target) {
             continue;
         }
+        let mut lacks = |span: Span, name: &str| {
+            let message = format!("{target} does not export {}", shown(name));
+            report.relate(ProblemKind::Export, span, message, target);
+        };
         for binding in &import.bindings {
             match &binding.imported {
                 Imported::Name(name) if !exports(index, target, name) => {
-                    let message = format!("{target} does not export {}", shown(name));
-                    report.at(
-                        ProblemKind::Export,
-                        binding.imported_span.unwrap_or(import.source_span),
-                        message,
-                    );
+                    lacks(binding.imported_span.unwrap_or(import.source_span), name);
                 }
                 Imported::Namespace if binding.symbol != NO_SYMBOL => {
                     for member in code.facts.members.iter().filter(|member| member.of == binding.symbol) {
                         let name = member.span.of(&code.facts.text);
                         if !exports(index, target, name) {
-                            let message = format!("{target} does not export {}", shown(name));
-                            report.at(ProblemKind::Export, member.span, message);
+                            lacks(member.span, name);
                         }
                     }
                 }
@@ -155,8 +164,7 @@ fn imports(index: &Index, code: &Code, report: &mut Report<'_>) {
                 && *from == number
                 && !exports(index, target, name)
             {
-                let message = format!("{target} does not export {}", shown(name));
-                report.at(ProblemKind::Export, *span, message);
+                lacks(*span, name);
             }
         }
     }
@@ -166,14 +174,19 @@ fn shown(name: &str) -> String {
     if name == "default" { "a default".to_owned() } else { format!("\"{name}\"") }
 }
 
+/// Whether an import that leads to `target` should have led to a file of the project.
+pub(super) fn leads_nowhere(import: &Import, target: Option<&Arc<str>>) -> bool {
+    target.is_none() && is_path(&import.source)
+}
+
 /// Whether a specifier names a file by its path, also by the usual aliases.
-fn is_path(specifier: &str) -> bool {
+pub(super) fn is_path(specifier: &str) -> bool {
     (!is_bare(specifier) || specifier.starts_with("@/") || specifier.starts_with("~/"))
         && !specifier.contains('*')
 }
 
 /// Whether all that a file exports can be known: it is code, parses, and is a module of ECMAScript.
-fn is_known(index: &Index, path: &str) -> bool {
+pub(super) fn is_known(index: &Index, path: &str) -> bool {
     let Some(code) = index.code_of(path) else { return false };
     if code.facts.is_broken || path.ends_with(".cjs") || path.ends_with(".cts") {
         return false;
@@ -184,7 +197,7 @@ fn is_known(index: &Index, path: &str) -> bool {
     !facts.exports.is_empty() || (is_typed && !facts.text.contains("module.exports"))
 }
 
-fn exports(index: &Index, path: &Arc<str>, name: &str) -> bool {
+pub(super) fn exports(index: &Index, path: &Arc<str>, name: &str) -> bool {
     exported(index, path, name, &mut HashSet::new()).is_some() || gives_all(index, path, &mut HashSet::new())
 }
 
@@ -214,12 +227,15 @@ fn may_hold_comments(path: &str) -> bool {
         || path.split('/').any(|folder| folder == ".vscode")
 }
 
+/// Why a file of JSON is none; `None` if it is.
+pub(super) fn json_error(path: &str, text: &str) -> Option<serde_json::Error> {
+    let text = text.trim_start_matches('\u{feff}');
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    (!may_hold_comments(path) || tsconfig::parse(text).is_none()).then_some(error)
+}
+
 fn json(path: &str, report: &mut Report<'_>) {
-    let text = report.text.trim_start_matches('\u{feff}');
-    let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) else { return };
-    if may_hold_comments(path) && tsconfig::parse(text).is_some() {
-        return;
-    }
+    let Some(error) = json_error(path, report.text) else { return };
     let why = error.to_string();
     let why = why.split(" at line ").next().unwrap_or_default();
     let offset = Lines::new(report.text).start(error.line());
@@ -227,7 +243,7 @@ fn json(path: &str, report: &mut Report<'_>) {
 }
 
 /// Whether a path is part of what is looked at.
-fn is_own(path: &str) -> bool {
+pub(super) fn is_own(path: &str) -> bool {
     !path.split('/').any(|name| FOREIGN.contains(&name))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{Problem, ProblemKind, Report, is_own, is_path};
-use crate::code::facts::ImportKind;
+use crate::code::facts::{Import, ImportKind};
 use crate::code::index::{Code, Index, package_of};
 use crate::code::lines::Lines;
 use crate::code::tsconfig;
@@ -66,7 +66,7 @@ const COMMANDS: [(&str, &str); 6] = [
 ];
 
 /// What the project's package.json files list, and what else may be used.
-pub(super) struct Packages {
+pub(crate) struct Packages {
     /// There is at least one that can be read, and none that cannot.
     is_known: bool,
     own: HashSet<String>,
@@ -75,7 +75,7 @@ pub(super) struct Packages {
 }
 
 impl Packages {
-    pub(super) fn of(index: &Index) -> Self {
+    pub(crate) fn of(index: &Index) -> Self {
         let (mut own, mut declared) = (HashSet::new(), String::new());
         let (mut found, mut broken) = (false, false);
         for (path, file) in index.files().filter(|(path, _)| is_own(path)) {
@@ -94,19 +94,26 @@ impl Packages {
         Self { is_known: found && !broken, own, declared }
     }
 
-    pub(super) fn check(&self, index: &Index, code: &Code, report: &mut Report<'_>) {
-        if !self.is_known {
-            return;
-        }
-        for (import, target) in code.facts.imports.iter().zip(&code.targets) {
+    /// The imports of packages that are not listed, with the package.
+    pub(crate) fn missing<'c>(
+        &self,
+        index: &Index,
+        code: &'c Code,
+    ) -> impl Iterator<Item = (&'c Import, &'c str)> {
+        let imports = code.facts.imports.iter().zip(&code.targets).filter(|_| self.is_known);
+        imports.filter_map(move |(import, target)| {
             let source = &*import.source;
             // A call may build its specifier, and a type of a package may come from elsewhere.
             let certain = matches!(import.kind, ImportKind::Import | ImportKind::ReExport)
                 || !source.contains(['$', '{', ' ']);
-            if target.is_some() || is_path(source) || !certain || self.may_use(index, source) {
-                continue;
-            }
-            let message = format!("the package \"{}\" is not in package.json", package_of(source));
+            let is_missing = target.is_none() && !is_path(source) && certain && !self.may_use(index, source);
+            is_missing.then(|| (import, package_of(source)))
+        })
+    }
+
+    pub(super) fn check(&self, index: &Index, code: &Code, report: &mut Report<'_>) {
+        for (import, package) in self.missing(index, code) {
+            let message = format!("the package \"{package}\" is not in package.json");
             report.at(ProblemKind::Package, import.source_span, message);
         }
     }
@@ -126,27 +133,30 @@ impl Packages {
                 .any(|quote| self.declared.contains(&format!("module {quote}{source}{quote}")))
     }
 
-    /// Commands in scripts that no listed package brings.
-    pub(super) fn check_scripts(&self, index: &Index, problems: &mut Vec<Problem>) {
+    /// The packages of commands that the scripts of a package.json run and nothing lists.
+    pub(crate) fn missing_commands(&self, index: &Index, manifest: &str) -> Vec<&'static str> {
         if !self.is_known {
-            return;
+            return Vec::new();
         }
+        let config = tsconfig::parse(manifest).unwrap_or_default();
+        let scripts = config["scripts"].as_object().into_iter().flatten();
+        scripts.flat_map(|(_, script)| commands(script)).filter(|package| !index.lists(package)).collect()
+    }
+
+    pub(super) fn check_scripts(&self, index: &Index, problems: &mut Vec<Problem>) {
         for (path, file) in index.files().filter(|(path, _)| is_own(path) && is_package_json(path)) {
-            let config = tsconfig::parse(&file.text).unwrap_or_default();
-            for script in config["scripts"].as_object().into_iter().flatten().map(|(_, script)| script) {
-                for package in commands(script).filter(|package| !index.lists(package)) {
-                    let at = file.text.find("\"scripts\"").unwrap_or_default();
-                    let line = u32::try_from(Lines::new(&file.text).line_at(at)).unwrap_or(u32::MAX);
-                    let message = format!("a script runs \"{package}\", which is not in package.json");
-                    let kind = ProblemKind::Package;
-                    problems.push(Problem { path: path.to_string(), line, kind, message });
-                }
+            for package in self.missing_commands(index, &file.text) {
+                let at = file.text.find("\"scripts\"").unwrap_or_default();
+                let line = u32::try_from(Lines::new(&file.text).line_at(at)).unwrap_or(u32::MAX);
+                let message = format!("a script runs \"{package}\", which is not in package.json");
+                let (path, kind) = (path.to_string(), ProblemKind::Package);
+                problems.push(Problem { path, line, kind, message, related: None });
             }
         }
     }
 }
 
-fn is_package_json(path: &str) -> bool {
+pub(crate) fn is_package_json(path: &str) -> bool {
     path == "package.json" || path.ends_with("/package.json")
 }
 

@@ -3,7 +3,9 @@
 //! unless the operator said so.
 
 pub mod environment;
+pub mod packages;
 pub mod parse;
+pub mod registry;
 pub mod result;
 
 use std::path::PathBuf;
@@ -17,17 +19,20 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use self::environment::Programs;
+use self::packages::Open;
 use self::parse::{installs, parse};
-use self::result::{Transcript, tell};
+use self::registry::Registry;
+use self::result::{Aloud, Transcript, tell};
 use super::files::change_line;
-use super::{Access, Tool, ToolError, parse_args};
+use super::{Access, Printed, Tool, ToolError, parse_args};
 use crate::config::Env;
-use crate::confine::{Confinement, Ended, Limit, Limits, Request};
+use crate::confine::{ConfineError, Confinement, Ended, Level, Limit, Limits, Output, Request};
 use crate::error::{CoreError, ErrorCode};
 use crate::model::ToolSpec;
 use crate::workspace::materialise::Workspace;
 use crate::workspace::materialise::changes::Changes;
 use crate::workspace::materialise::folder::Folders;
+use crate::workspace::materialise::packages::{Installation, LOCKS};
 use crate::workspace::path::normalise;
 use crate::workspace::snapshot::Snapshot;
 use crate::workspace::{FileChange, FileError, Outcome, ProjectFiles as _};
@@ -48,6 +53,8 @@ pub struct ExecuteCommand {
     env: Env,
     limits: Limits,
     folders: Folders,
+    /// The project's id: what its packages are kept under.
+    project: Option<String>,
     state: Mutex<State>,
 }
 
@@ -72,7 +79,8 @@ impl ExecuteCommand {
     /// Runs commands on `files`, for at most `command_ms` each call.
     pub fn new(files: Arc<Snapshot>, env: Env, command_ms: u32) -> Self {
         let limits = Limits { wall_ms: command_ms.into(), ..Limits::default() };
-        Self { files, env, limits, folders: Folders::default(), state: Mutex::default() }
+        let (folders, project, state) = Default::default();
+        Self { files, env, limits, folders, project, state }
     }
 
     /// Has `folders` count the folders that it makes.
@@ -80,15 +88,27 @@ impl ExecuteCommand {
         Self { folders: folders.clone(), ..self }
     }
 
-    async fn run(&self, args: CommandArgs, at: f64) -> Result<String, ToolError> {
+    /// Keeps the packages that are installed for the next run of this project.
+    pub fn of_project(self, id: impl Into<String>) -> Self {
+        Self { project: Some(id.into()), ..self }
+    }
+
+    fn may_install(&self) -> bool {
+        self.env.get(registry::VARIABLE).is_some()
+    }
+
+    async fn run(&self, args: CommandArgs, at: f64, printed: &Printed<'_>) -> Result<String, ToolError> {
         let commands = parse(&args.command).map_err(blocked)?;
-        if let Some((command, verb)) = commands.iter().find_map(|command| Some((command, installs(command)?)))
-        {
-            return Err(blocked(format!(
-                "packages cannot be installed here ({} {verb}): no package registry is configured. Use what is installed, or change package.json and let the user install",
-                command[0]
-            )));
-        }
+        let install = commands.iter().find_map(|command| Some((command, installs(command)?)));
+        let registry = match install {
+            Some((command, verb)) => Some(Registry::from_env(&self.env).map_err(blocked)?.ok_or_else(|| {
+                blocked(format!(
+                    "packages cannot be installed here ({} {verb}): no package registry is configured. Use what is installed, or change package.json and let the user install",
+                    command[0]
+                ))
+            })?),
+            None => None,
+        };
         let cwd =
             normalise(args.cwd.as_deref().unwrap_or_default()).map_err(|e| blocked(format!("cwd: {e}")))?;
         let confinement = Confinement::find(&self.env).await.map_err(blocked)?;
@@ -98,21 +118,29 @@ impl ExecuteCommand {
         let project = self.files.current().await.map_err(fatal)?;
         let kept = state.workspace.take();
         let held = self.folders.hold();
-        let (workspace, is_new) = blocking(move || {
+        let installation = self.project.as_ref().and_then(|id| Installation::of(id, &project));
+        let wanted = installation.clone();
+        let (mut workspace, is_new) = blocking(move || {
             if let Some(mut workspace) = kept
                 // A folder that a command has made unusable is given up.
                 && workspace.update(&project).is_ok()
             {
                 return Ok((workspace, false));
             }
-            let mut workspace = Workspace::create(held)?;
+            let mut workspace = Workspace::create_with(held, wanted.as_ref())?;
             workspace.update(&project)?;
             Ok((workspace, true))
         })
         .await?;
-        let session = Session { confinement, programs, limits: self.limits.clone() };
+        let mut limits = self.limits.clone();
+        if registry.is_some() {
+            limits.wall_ms *= packages::TIMES;
+        }
+        let session = Session { confinement, programs, limits, registry, printed };
         if is_new {
             state.has_git = session.begin_repository(&workspace).await?;
+            // After the first commit, of which they are no part.
+            workspace.unpack(installation);
         }
         let folder = workspace
             .folder(&cwd)
@@ -121,7 +149,15 @@ impl ExecuteCommand {
             Err(refusal) => (workspace, Err(refusal)),
             Ok(folder) => {
                 let is_git = state.has_git && !state.git_explained && commands.iter().any(|c| c[0] == "git");
+                // Packages that a command was stopped in the middle of are of no use to anybody.
+                let mut installation = workspace.take_installation();
                 let result = session.run_all(&workspace, &commands, &folder).await;
+                if session.registry.is_some() {
+                    // One that failed may have left half of them.
+                    let id = self.project.as_deref().filter(|_| result.is_ok());
+                    installation = id.and_then(|id| installed(id, &workspace));
+                }
+                workspace.keep_packages(installation);
                 let absent = if state.absent_explained { None } else { absence(&workspace) };
                 let (workspace, changed) = self.bring_back(workspace, at).await?;
                 let git = is_git.then(|| GIT_NOTE.to_owned());
@@ -181,13 +217,15 @@ impl ExecuteCommand {
 }
 
 /// What runs the commands of one call.
-struct Session {
+struct Session<'a> {
     confinement: Arc<Confinement>,
     programs: Programs,
     limits: Limits,
+    registry: Option<Registry>,
+    printed: &'a Printed<'a>,
 }
 
-impl Session {
+impl Session<'_> {
     /// Runs the commands one after the other, each only if the one before succeeded.
     async fn run_all(
         &self,
@@ -221,11 +259,10 @@ impl Session {
                 )));
             };
             let request = self.request(workspace, program, command, cwd.to_owned(), limits);
-            let output = self
-                .confinement
-                .run(request, workspace.command())
-                .await
-                .map_err(|error| ToolError::Text(error.to_string()))?;
+            let output = match self.registry.as_ref().filter(|_| installs(command).is_some()) {
+                Some(registry) => self.run_with(registry, request, workspace).await?,
+                None => self.run_one(request, workspace, self.printed).await?,
+            };
             transcript.push(&output);
             ended = output.report.ended;
             if ended != (Ended::Exited { code: 0 }) {
@@ -235,12 +272,48 @@ impl Session {
         tell(&ended, &transcript, &self.limits).map_err(ToolError::Text)
     }
 
+    async fn run_one(
+        &self,
+        request: Request,
+        workspace: &Workspace,
+        printed: &Printed<'_>,
+    ) -> Result<Output, ToolError> {
+        let mut aloud = Aloud::new(printed);
+        let hear = |stream, bytes: &[u8]| aloud.push(stream, bytes);
+        let output = self.confinement.run(request, workspace.command(), hear).await;
+        aloud.end();
+        output.map_err(|error: ConfineError| ToolError::Text(error.to_string()))
+    }
+
+    /// Runs a command that may ask the registry, and nobody else.
+    async fn run_with(
+        &self,
+        registry: &Registry,
+        mut request: Request,
+        workspace: &Workspace,
+    ) -> Result<Output, ToolError> {
+        request.argv = packages::without_scripts(&request.argv);
+        if self.confinement.level() == Level::None {
+            // It can reach whatever the worker can.
+            request.env = packages::environment(request.env, registry.url());
+            return self.run_one(request, workspace, self.printed).await;
+        }
+        let open = Open::new(registry, workspace, &request.cwd).map_err(ToolError::Text)?;
+        request.env = packages::environment(request.env, &registry.url_inside());
+        request.connect = Some(workspace.socket());
+        tokio::select! {
+            output = self.run_one(request, workspace, self.printed) => output,
+            Err(why) = open.serve() => Err(ToolError::Text(why)),
+        }
+    }
+
     /// Makes the project a repository whose first commit is what is stored. False: git is missing,
     /// or it does not work here; then nothing more is said of it.
     async fn begin_repository(&self, workspace: &Workspace) -> Result<bool, ToolError> {
         let Some(git) = self.programs.resolve("git", workspace.root(), workspace.root()) else {
             return Ok(false);
         };
+        let silent = |_, _: &str| {};
         for arguments in [
             ["init", "--quiet"].as_slice(),
             &["add", "--all"],
@@ -257,11 +330,7 @@ impl Session {
                 std::iter::once(&"git").chain(arguments).map(|&word| word.to_owned()).collect();
             let request =
                 self.request(workspace, git.clone(), &argv, workspace.root().to_owned(), self.limits.clone());
-            let output = self
-                .confinement
-                .run(request, workspace.command())
-                .await
-                .map_err(|error| ToolError::Text(error.to_string()))?;
+            let output = self.run_one(request, workspace, &silent).await?;
             if output.report.ended != (Ended::Exited { code: 0 }) {
                 return Ok(false);
             }
@@ -286,9 +355,16 @@ impl Session {
             workspace: workspace.root().to_owned(),
             temp: workspace.temp().to_owned(),
             read: self.programs.read.clone(),
+            connect: None,
             limits,
         }
     }
+}
+
+/// What is installed, by the lock file on disk.
+fn installed(project: &str, workspace: &Workspace) -> Option<Installation> {
+    let lock = LOCKS.iter().find_map(|lock| workspace.text(lock))?;
+    Some(Installation::new(project, &lock))
 }
 
 /// What became of the changes of a command.
@@ -359,7 +435,8 @@ fn absence(workspace: &Workspace) -> Option<String> {
         .then(|| format!("[Commands do not see {} of the project's files: {}]", absent.len(), named(absent)))
 }
 
-fn batches(changes: &[FileChange]) -> impl Iterator<Item = &[FileChange]> {
+/// Changes in parts that a store takes at once.
+pub(crate) fn batches(changes: &[FileChange]) -> impl Iterator<Item = &[FileChange]> {
     let mut rest = changes;
     std::iter::from_fn(move || {
         let mut bytes = 0;
@@ -402,8 +479,9 @@ impl Tool for ExecuteCommand {
         ToolSpec {
             name: "executeCommand".to_owned(),
             description: format!(
-                "Run a terminal command on the project's files: {}. No shell: no pipes, redirections or variables; `a && b` runs b after a succeeded. Changed files are stored. No network, {} seconds, 1 MB of output.",
+                "Run a terminal command on the project's files: {}. No shell: no pipes, redirections or variables; `a && b` runs b after a succeeded. Changed files are stored. No network{}, {} seconds, 1 MB of output.",
                 parse::ALLOWED.join(", "),
+                if self.may_install() { " but to install packages (their scripts do not run)" } else { "" },
                 self.limits.wall_ms / 1_000
             ),
             parameters: json!({
@@ -426,11 +504,21 @@ impl Tool for ExecuteCommand {
 
     /// What its own bounds add up to, where that is longer.
     fn limit(&self, of_run: Duration) -> Duration {
-        of_run.max(Duration::from_millis(self.limits.wall_ms) + AROUND)
+        let times = if self.may_install() { packages::TIMES } else { 1 };
+        of_run.max(Duration::from_millis(self.limits.wall_ms * times) + AROUND)
     }
 
     fn call<'a>(&'a self, args: &'a Value, at: f64) -> BoxFuture<'a, Result<String, ToolError>> {
-        async move { self.run(parse_args("executeCommand", args)?, at).await }.boxed()
+        self.call_aloud(args, at, &|_, _| {})
+    }
+
+    fn call_aloud<'a>(
+        &'a self,
+        args: &'a Value,
+        at: f64,
+        printed: &'a Printed<'a>,
+    ) -> BoxFuture<'a, Result<String, ToolError>> {
+        async move { self.run(parse_args("executeCommand", args)?, at, printed).await }.boxed()
     }
 
     fn recover<'a>(&'a self, _args: &'a Value, _at: f64) -> BoxFuture<'a, Result<String, ToolError>> {

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use crate::confine::{Ended, Limit, Limits, Output, signal_name};
-use crate::tool::cap;
+use crate::event::OutputStream;
+use crate::tool::{Printed as Listener, cap};
 
 /// Bytes of a result that the model and the store get, at most.
 pub const MAX_RESULT_BYTES: usize = 32 << 10;
@@ -72,6 +73,49 @@ impl Printed {
             );
         }
         text
+    }
+}
+
+/// What is printed, as it comes: handed on in whole lines, as text without control sequences.
+pub struct Aloud<'a> {
+    to: &'a Listener<'a>,
+    /// Of standard output, and of standard error: a line that has not ended.
+    lines: [Vec<u8>; 2],
+}
+
+impl<'a> Aloud<'a> {
+    /// Nothing is printed yet.
+    pub fn new(to: &'a Listener<'a>) -> Self {
+        Self { to, lines: Default::default() }
+    }
+
+    /// Takes what has come.
+    pub fn push(&mut self, stream: OutputStream, bytes: &[u8]) {
+        /// A line that is longer does not wait for its end, bytes.
+        const LONG: usize = 8 << 10;
+        let line = &mut self.lines[stream as usize];
+        line.extend_from_slice(bytes);
+        let whole = match memchr::memrchr(b'\n', line) {
+            Some(end) => end + 1,
+            None if line.len() > LONG => line.len() - unfinished(line),
+            None => return,
+        };
+        let rest = line.split_off(whole);
+        self.say(stream, rest);
+    }
+
+    /// Says what is left.
+    pub fn end(mut self) {
+        self.say(OutputStream::Stdout, Vec::new());
+        self.say(OutputStream::Stderr, Vec::new());
+    }
+
+    fn say(&mut self, stream: OutputStream, rest: Vec<u8>) {
+        let line = std::mem::replace(&mut self.lines[stream as usize], rest);
+        let text = plain(&String::from_utf8_lossy(&line));
+        if !text.is_empty() {
+            (self.to)(stream, &text);
+        }
     }
 }
 
@@ -262,6 +306,26 @@ mod tests {
         ] {
             assert_eq!(plain(printed), expected, "{printed:?}");
         }
+    }
+
+    #[test]
+    fn what_is_printed_comes_in_whole_lines_and_plain() {
+        let said = std::sync::Mutex::new(Vec::new());
+        let hear = |stream, text: &str| said.lock().unwrap().push((stream, text.to_owned()));
+        let take = || std::mem::take(&mut *said.lock().unwrap());
+        let mut aloud = Aloud::new(&hear);
+        let (out, err) = (OutputStream::Stdout, OutputStream::Stderr);
+        aloud.push(out, b"one\ntw");
+        assert_eq!(take(), [(out, "one\n".to_owned())]);
+        aloud.push(err, b"\x1b[31mred\x1b[0m\n");
+        aloud.push(out, b"o");
+        assert_eq!(take(), [(err, "red\n".to_owned())]);
+        aloud.push(out, "é".repeat(8 << 10).as_bytes());
+        aloud.push(out, &"é".as_bytes()[..1]);
+        assert_eq!(take().len(), 1, "a long line does not wait for its end");
+        aloud.push(out, &"é".as_bytes()[1..]);
+        aloud.end();
+        assert_eq!(take(), [(out, "é".to_owned())], "no character is cut");
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Workspace {
         }
     }
 
-    fn read(&self, path: &str, at: &Metadata) -> Result<String, &'static str> {
+    pub(super) fn read(&self, path: &str, at: &Metadata) -> Result<String, &'static str> {
         if let Some(reason) = self.absent.get(path) {
             return Err(reason);
         }

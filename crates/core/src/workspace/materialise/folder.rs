@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::packages::Installation;
 use super::{new_file, private_folder, random};
 
 /// What the names of folders begin with; 16 hexadecimal digits follow.
@@ -19,7 +20,7 @@ const PREFIX: &str = "polaris-";
 /// Held by the process that uses the folder.
 const LOCK: &str = "lock";
 /// Where folders wait to be emptied. Commands cannot reach it.
-const TRASH: &str = "trash";
+pub(super) const TRASH: &str = "trash";
 /// Folders in each other that are emptied where they are. Deeper ones are moved up first, so that
 /// nesting costs no stack, no descriptors and no long paths; moving takes longer than removing.
 const MAX_DEPTH: usize = 32;
@@ -63,6 +64,8 @@ pub(super) struct Folder {
     /// Until it is removed.
     kept: Option<(File, Held)>,
     commands: Folders,
+    /// What of it stays when it goes: a folder below it, and as what.
+    stays: Option<(PathBuf, Installation)>,
 }
 
 impl Folder {
@@ -94,7 +97,7 @@ impl Folder {
             let _ =
                 std::thread::Builder::new().name("polaris-sweep".to_owned()).spawn(move || sweep(&parent));
         }
-        Ok(Self { path, kept: Some((lock, held)), commands: Folders::default() })
+        Ok(Self { path, kept: Some((lock, held)), commands: Folders::default(), stays: None })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -108,9 +111,17 @@ impl Folder {
 
     /// Removes a folder below this one.
     pub(super) fn discard(&self, folder: &Path) -> io::Result<()> {
-        let trash = trash(&self.path)?;
-        throw(folder, &trash)?;
-        empty(&trash)
+        discard_in(&self.path, folder)
+    }
+
+    /// Has the packages in the folder `packages` stay as this installation when it goes.
+    pub(super) fn keep(&mut self, packages: PathBuf, installation: Option<Installation>) {
+        self.stays = installation.map(|installation| (packages, installation));
+    }
+
+    /// Which installation it has, which may stop being one: taken back, or it does not stay.
+    pub(super) fn take_installation(&mut self) -> Option<Installation> {
+        self.stays.take().map(|(_, installation)| installation)
     }
 }
 
@@ -118,7 +129,12 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let (path, kept) = (std::mem::take(&mut self.path), self.kept.take());
         let commands = self.commands.clone();
+        let stays = self.stays.take();
         let work = move || {
+            if let Some((packages, installation)) = stays {
+                // What cannot be kept is removed with the rest.
+                let _ = installation.put(&packages);
+            }
             // What cannot be removed now is swept by the next process.
             for _ in 0..REMOVALS.0 {
                 if remove(&path).is_ok() || !path.exists() {
@@ -157,6 +173,13 @@ pub(super) fn sweep(parent: &Path) {
             let _ = remove(&entry.path());
         }
     }
+}
+
+/// Removes a folder below `base`, by way of the trash in that.
+pub(super) fn discard_in(base: &Path, folder: &Path) -> io::Result<()> {
+    let trash = trash(base)?;
+    throw(folder, &trash)?;
+    empty(&trash)
 }
 
 /// Removes a workspace's folder; its lock last, so that what is left of it can be swept.
@@ -224,7 +247,7 @@ fn clear(entry: &Path, trash: &Path, depth: usize) -> io::Result<()> {
 
 /// A command may have taken away every right to its own folders.
 #[cfg(unix)]
-fn open_up(folder: &Path, found: &fs::Metadata) -> io::Result<()> {
+pub(super) fn open_up(folder: &Path, found: &fs::Metadata) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     if found.permissions().mode() & 0o700 == 0o700 {
         return Ok(());
@@ -233,7 +256,7 @@ fn open_up(folder: &Path, found: &fs::Metadata) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn open_up(_folder: &Path, _found: &fs::Metadata) -> io::Result<()> {
+pub(super) fn open_up(_folder: &Path, _found: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 

@@ -72,6 +72,27 @@ async fn the_folder_is_private_and_holds_the_project() {
 }
 
 #[tokio::test]
+async fn empty_folders_are_there_and_follow_the_store() {
+    let mut world = world().await;
+    let project = world.snapshot.current().await.unwrap();
+    world.workspace.update(&project.with_folders(&["empty", "empty/inner", "gone", "src"])).unwrap();
+    let is_folder = |world: &World, path: &str| world.workspace.root().join(path).is_dir();
+    assert!(["empty/inner", "gone", "src"].iter().all(|path| is_folder(&world, path)));
+    assert_eq!(world.changes(), Changes::default(), "a folder is no change");
+    // A command may remove one, put a file in its place, or one into it.
+    fs::remove_dir(world.workspace.root().join("empty/inner")).unwrap();
+    fs::remove_dir(world.workspace.root().join("gone")).unwrap();
+    world.write("gone", "a file");
+    world.write("empty/new.txt", "n");
+    assert_eq!(paths(&world.changes()), ["empty/new.txt", "gone"]);
+    world.workspace.update(&project.with_folders(&["empty", "empty/inner", "gone"])).unwrap();
+    assert!(is_folder(&world, "empty/inner") && is_folder(&world, "gone"), "they are back");
+    world.workspace.update(&project.with_folders(&["src"])).unwrap();
+    assert!(!is_folder(&world, "empty/inner") && !is_folder(&world, "gone"), "the store has them no more");
+    assert_eq!(world.disk("empty/new.txt").as_deref(), Some("n"), "what a command made stays");
+}
+
+#[tokio::test]
 async fn what_a_command_changed_is_found_and_nothing_else() {
     let world = world().await;
     world.write("src/a.ts", "A");
