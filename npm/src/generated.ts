@@ -31,6 +31,11 @@ export type WriteKind = "timer" | "boundary" | "final";
 export type FinishReason = "stop" | "tool-calls" | "length" | "content-filter" | "other";
 
 /**
+ * Where a command prints to.
+ */
+export type OutputStream = "stdout" | "stderr";
+
+/**
  * Tokens of a turn, as far as the provider reports them.
  */
 export type Usage = { 

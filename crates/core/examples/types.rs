@@ -10,7 +10,7 @@ use polaris_core::config::{
     ScrapeLimits,
 };
 use polaris_core::error::ErrorCode;
-use polaris_core::event::{Event, FinishReason, MessageStatus, Usage, WriteKind};
+use polaris_core::event::{Event, FinishReason, MessageStatus, OutputStream, Usage, WriteKind};
 use polaris_core::job::agent::{AgentMessage, AgentPayload};
 use polaris_core::job::demo_generate::DemoGeneratePayload;
 use polaris_core::job::generate_project::{GenerationState, NextAction, PlanName, Verify};
@@ -37,6 +37,7 @@ fn main() {
     declare::<MessageStatus>(&config);
     declare::<WriteKind>(&config);
     declare::<FinishReason>(&config);
+    declare::<OutputStream>(&config);
     declare::<Usage>(&config);
     declare::<Event>(&config);
     declare::<Deltas>(&config);
