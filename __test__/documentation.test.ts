@@ -64,7 +64,7 @@ const TRIED: [command: RegExp, file?: string, words?: string][] = [
   [/^npm start -- --dev$/, "__test__/install/commands.install.ts", '"--dev"'],
   [/^npm run build -w app$/, "__test__/app/built.test.ts", "ensureBuild"],
   [/^npm start$/, "__test__/install/commands.install.ts", '["start"'],
-  [/^npm (ci|install)$/, "scripts/setup.mjs", 'npm("ci")'],
+  [/^npm (ci|install)$/, "scripts/setup.mjs", '"ci"'],
   [/^npm install --package-lock-only$/, "scripts/scripts.test.mjs", "--package-lock-only"],
   [
     /^npm install polaris-agent @trigger\.dev\/sdk$/,
