@@ -98,6 +98,8 @@ const TRIED: [command: RegExp, file?: string, words?: string][] = [
   [/^npm run soak/, "__test__/soak/soak.test.ts", "soak"],
   [/^cargo run -p polaris-core --example assemble/, "scripts/check.mjs", "--all-targets"],
   [/^node --import tsx --test local\/model\/generate-project/, ".ci/run", "npm test"],
+  // All boundaries of a generation: minutes; npm test runs one of them.
+  [/^npm run test:generation/, "__test__/end-to-end/generation-killed.test.ts", "killed"],
   [/^npm run fuzz/],
   [/^npm run (-s )?bench/],
   [/^(cargo build --release|perf )/],
