@@ -64,7 +64,7 @@ const TRIED: [command: RegExp, file?: string, words?: string][] = [
   [/^npm start -- --dev$/, "__test__/install/commands.install.ts", '"--dev"'],
   [/^npm run build -w app$/, "__test__/app/built.test.ts", "ensureBuild"],
   [/^npm start$/, "__test__/install/commands.install.ts", '["start"'],
-  [/^npm (ci|install)$/, "scripts/setup.mjs", 'npm("ci")'],
+  [/^npm (ci|install)$/, "scripts/setup.mjs", '"ci"'],
   [/^npm install --package-lock-only$/, "scripts/scripts.test.mjs", "--package-lock-only"],
   [
     /^npm install polaris-agent @trigger\.dev\/sdk$/,
@@ -98,6 +98,8 @@ const TRIED: [command: RegExp, file?: string, words?: string][] = [
   [/^npm run soak/, "__test__/soak/soak.test.ts", "soak"],
   [/^cargo run -p polaris-core --example assemble/, "scripts/check.mjs", "--all-targets"],
   [/^node --import tsx --test local\/model\/generate-project/, ".ci/run", "npm test"],
+  // All boundaries of a generation: minutes; npm test runs one of them.
+  [/^npm run test:generation/, "__test__/end-to-end/generation-killed.test.ts", "killed"],
   [/^npm run fuzz/],
   [/^npm run (-s )?bench/],
   [/^(cargo build --release|perf )/],
