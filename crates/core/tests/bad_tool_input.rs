@@ -117,7 +117,7 @@ async fn patterns_that_mean_nothing_or_never_end_are_answered() {
     // For ever in an engine that only backtracks.
     let text = ask(&lab.tools, "searchFiles", json!({ "pattern": "^(a+)+$" })).await;
     assert!(text.starts_with("No matches found"), "{text}");
-    let text = ask(&lab.tools, "searchFiles", json!({ "pattern": "^(?=a)(a+)+\\1$" })).await;
+    let text = ask(&lab.tools, "searchFiles", json!({ "pattern": "^(?=a)(a|aa)+\\1$" })).await;
     assert!(text.starts_with("Stopped early") && text.contains("too much backtracking"), "{text}");
     for pattern in ["[", "{", "]]", "{a,", "[z-a]", "[!]", "***/**", "!", "", "\\", "a\0"] {
         let text = ask(&lab.tools, "findFilesByPattern", json!({ "pattern": pattern })).await;
