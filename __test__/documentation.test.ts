@@ -101,6 +101,8 @@ const TRIED: [command: RegExp, file?: string, words?: string][] = [
   // All boundaries of a generation: minutes; npm test runs one of them.
   [/^npm run test:generation/, "__test__/end-to-end/generation-killed.test.ts", "killed"],
   [/^npm run fuzz/],
+  // Needs control groups, and minutes on half a core.
+  [/^npm run test:machine/],
   [/^npm run (-s )?bench/],
   [/^(cargo build --release|perf )/],
   [/^npm run (dev|test:live)$/],

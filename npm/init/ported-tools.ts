@@ -30,6 +30,7 @@ const CORE: Readonly<Record<string, string>> = {
   readFile: "path",
   writeFile: "content,path",
   deleteFile: "path",
+  editFile: "newText,oldText,path,replaceAll",
   listFiles: "path",
   getProjectStructure: "",
   findSymbol: "kind,query",

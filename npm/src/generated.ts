@@ -48,11 +48,11 @@ input: number,
  */
 output: number, 
 /**
- * Of `input`: read from the provider's cache.
+ * Read from the provider's cache: of `input`, with Anthropic Messages beside it.
  */
 cached: number, 
 /**
- * Of `input`: written to the provider's cache.
+ * Written to the provider's cache: of `input`, with Anthropic Messages beside it.
  */
 cacheWrite: number, 
 /**

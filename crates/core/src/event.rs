@@ -68,10 +68,10 @@ pub struct Usage {
     /// Tokens of the answer, reasoning included.
     #[ts(type = "number")]
     pub output: u64,
-    /// Of `input`: read from the provider's cache.
+    /// Read from the provider's cache: of `input`, with Anthropic Messages beside it.
     #[ts(type = "number")]
     pub cached: u64,
-    /// Of `input`: written to the provider's cache.
+    /// Written to the provider's cache: of `input`, with Anthropic Messages beside it.
     #[ts(type = "number")]
     pub cache_write: u64,
     /// Of `output`: reasoning.
