@@ -129,15 +129,16 @@ describe("a worker that falls silent", () => {
     const other = scratchFolder();
     const impatient = await startControlPlane({
       state: other.path,
-      timeouts: { executing: 2_000 },
+      // Longer than a loaded machine takes to start a worker, which beats only then.
+      timeouts: { executing: 6_000 },
     });
     useSdk(impatient);
     const env = { HEARTBEAT_INTERVAL_MS: "300" };
     const cli = await startFixtureCli(impatient, { branch: "stall", home, env });
     try {
       const blocked = await tasks.trigger("spins", { ms: 60_000 });
-      const alive = await tasks.trigger("works", { ms: 4_000 });
-      const stalled = await finished(blocked.id, 15_000);
+      const alive = await tasks.trigger("works", { ms: 9_000 });
+      const stalled = await finished(blocked.id, 30_000);
       assert.equal(stalled.status, "CANCELED");
       assert.equal(stalled.isCompleted, true);
       await new EventLog(impatient).until("stalled", { runId: blocked.id });
