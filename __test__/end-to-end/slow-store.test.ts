@@ -105,7 +105,7 @@ describe("a demo that is killed", { skip: process.platform !== "linux" }, () => 
       for await (const line of lines) if (/tool call/.test(line)) break;
       assert.equal(demo.exitCode, null, "it was still running");
       const running = processesNaming(folder);
-      for (const part of [/convex/, /control-plane/, /local.model/, /local.sentry/, /run-worker/]) {
+      for (const part of [/convex/, /control-plane/, /code.model/, /code.sentry/, /run-worker/]) {
         assert.ok(
           running.some(({ command }) => part.test(command)),
           `${part} among\n${running.map(({ command }) => command).join("\n")}`,
