@@ -80,7 +80,9 @@ async function onMachine(name: string, groups: Groups, mayHaveTypes: boolean): P
         result: String(result ?? ""),
       }));
       if (message.status !== "completed") {
-        problems.push(`"${text}" is ${message.status}: ${failureOf(message.toolCalls)?.code ?? "no code"}`);
+        problems.push(
+          `"${text}" is ${message.status}: ${failureOf(message.toolCalls)?.code ?? "no code"}`,
+        );
       }
       if (results.length === 0) problems.push(`"${text}" called no tool`);
       problems.push(...wrong(results));
