@@ -28,6 +28,8 @@ import { runNodeTests, summary } from "./tests.mjs";
 
 /** The oldest release that `engines` allows, and later lines. */
 const NODES = { node20: "20.19.5", node22: "22.23.3", node24: "24.9.0" };
+/** A file starts whole stacks and builds, one after the other, on a machine that may be slow. */
+const FILE_TIMEOUT_MS = 1_200_000;
 const NODES_FOLDER = join(ROOT, ".polaris", "nodes");
 const TOOLS = join(ROOT, "__test__", "install", "tools");
 const ALL = [
@@ -57,7 +59,7 @@ await main(async () => {
     const files = (named.length > 0 ? named : ALL)
       .map((name) => `__test__/install/${name}.install.ts`)
       .filter((file) => named.length > 0 || existsSync(join(ROOT, file)));
-    const counts = await runNodeTests(files, { concurrency: 1 });
+    const counts = await runNodeTests(files, { concurrency: 1, timeoutMs: FILE_TIMEOUT_MS });
     process.stdout.write(`\n${summary(counts)}\n`);
     process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
   } finally {
