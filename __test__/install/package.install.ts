@@ -24,7 +24,7 @@ describe("the package", () => {
   it("holds its code, types and prompts, and nothing that users do not need", () => {
     const unexpected = root.files.filter(
       (file) =>
-        !/^(npm\/dist\/[\w.]+|prompts\/[\w.-]+\.md|trigger\/[\w/-]+\.ts|app\/convex\/[\w/-]+(\.config)?\.ts|(README|CHANGELOG)\.md|LICENSE|package\.json)$/.test(
+        !/^(npm\/dist\/[\w.]+|npm\/init\/[\w-]+\.ts|prompts\/[\w.-]+\.md|trigger\/[\w/-]+\.ts|app\/convex\/[\w/-]+(\.config)?\.ts|(README|CHANGELOG)\.md|LICENSE|package\.json)$/.test(
           file,
         ),
     );

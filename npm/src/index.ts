@@ -43,6 +43,7 @@ export type * from "./generated.ts";
 export { ERROR_CODES } from "./generated.ts";
 export type { Diagnostics } from "./native.ts";
 export {
+  type AbortSignalLike,
   type ArgsOf,
   defineTool,
   FatalToolError,
@@ -52,6 +53,7 @@ export {
   type SchemaToolDefinition,
   type StandardSchema,
   type ToolContext,
+  type ToolSignal,
   type ValidationIssue,
   type ValidationResult,
 } from "./tools.ts";

@@ -9,10 +9,24 @@ import { checkArgs, type JsonSchema } from "./schema.ts";
 
 export type { JsonSchema } from "./schema.ts";
 
+/** As much of an `AbortSignal` as there is where neither Node's types nor the DOM's are. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** The platform's `AbortSignal`. The types of this package need no others, so it is looked up. */
+export type ToolSignal = typeof globalThis extends { AbortSignal: { prototype: infer Signal } }
+  ? Signal
+  : AbortSignalLike;
+
 /** What `execute` gets beside the arguments. */
 export interface ToolContext {
   /** Aborted when nobody waits for the result any more: the time is up, or the run is ending. */
-  signal: AbortSignal;
+  signal: ToolSignal;
   /** The project that the run works on; undefined for a job without one. */
   projectId: string | undefined;
   /** The runner's id of the run. */
