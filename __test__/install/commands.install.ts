@@ -15,13 +15,23 @@ const npm = (...args: string[]) => command("npm", args, { cwd: ROOT, env });
 
 let started: ChildProcess | undefined;
 after(() => {
-  started?.kill("SIGINT");
+  if (started !== undefined) interrupt(started);
 });
+
+function interrupt({ pid }: ChildProcess): void {
+  if (pid !== undefined) process.kill(-pid, "SIGINT");
+}
 
 /** `npm start` until it says that all is ready; the address of the app. */
 async function start(...flags: string[]): Promise<string> {
   const args = ["start", ...(flags.length > 0 ? ["--", ...flags] : [])];
-  const child = spawn("npm", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+  // In a group of its own, since Ctrl-C reaches all that a terminal runs, not npm alone.
+  const child = spawn("npm", args, {
+    cwd: ROOT,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
   started = child;
   const said: string[] = [];
   return await new Promise((settle, fail) => {
@@ -41,7 +51,7 @@ async function stop(): Promise<number | null> {
   const child = started;
   assert.ok(child);
   const ended = new Promise<number | null>((settle) => child.once("exit", settle));
-  child.kill("SIGINT");
+  interrupt(child);
   started = undefined;
   return await ended;
 }
