@@ -257,16 +257,10 @@ pub enum Event {
 }
 
 impl Event {
-    /// Events that can wait for the next interval.
-    fn can_wait(&self) -> bool {
-        matches!(
-            self,
-            Self::Text { .. }
-                | Self::Reasoning { .. }
-                | Self::ToolOutput { .. }
-                | Self::Write { .. }
-                | Self::Span { .. }
-        )
+    /// Whether it is handed over at once. All others wait for the next interval: a turn with three calls
+    /// has ten of them, and each hand-over wakes the host's thread.
+    fn is_urgent(&self) -> bool {
+        matches!(self, Self::FirstText { .. } | Self::Status { .. })
     }
 
     /// Joins `next` to this event if both are deltas of one kind.
@@ -289,12 +283,13 @@ impl Event {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     events: VecDeque<Event>,
     urgent: bool,
     closed: bool,
-    last_batch: Option<Instant>,
+    /// When what waits is handed over.
+    due: Instant,
 }
 
 /// The queue of one run. Clones share it.
@@ -308,7 +303,9 @@ pub struct Events {
 impl Events {
     /// An empty queue.
     pub fn new(deltas: Deltas) -> Self {
-        Self { queue: Arc::default(), changed: Arc::default(), deltas }
+        let due = Instant::now() + BATCH_INTERVAL;
+        let queue = Queue { events: VecDeque::new(), urgent: false, closed: false, due };
+        Self { queue: Arc::new(Mutex::new(queue)), changed: Arc::default(), deltas }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
@@ -323,7 +320,7 @@ impl Events {
         }
         let merge = self.deltas == Deltas::Coalesced || queue.events.len() >= PILE;
         let was_empty = queue.events.is_empty();
-        let urgent = !event.can_wait();
+        let urgent = event.is_urgent();
         queue.urgent |= urgent;
         let absorbed = merge && queue.events.back_mut().is_some_and(|last| last.absorb(&event));
         if !absorbed {
@@ -333,6 +330,19 @@ impl Events {
         if was_empty || urgent {
             self.changed.notify_one();
         }
+    }
+
+    /// Adds the first text of the run, `ms` after its beginning: both are handed over at once.
+    pub fn push_first_text(&self, ms: f64, delta: &str) {
+        let mut queue = self.lock();
+        if queue.closed {
+            return;
+        }
+        queue.events.push_back(Event::FirstText { ms });
+        queue.events.push_back(Event::Text { text: delta.to_owned() });
+        queue.urgent = true;
+        drop(queue);
+        self.changed.notify_one();
     }
 
     /// Adds a text delta without building an event where it can be merged.
@@ -372,18 +382,17 @@ impl Events {
         loop {
             let wait_until = {
                 let mut queue = self.lock();
-                let due = queue.last_batch.map_or_else(Instant::now, |at| at + BATCH_INTERVAL);
-                let ready =
-                    queue.closed || queue.urgent || self.deltas == Deltas::Each || due <= Instant::now();
+                let now = Instant::now();
+                let ready = queue.closed || queue.urgent || self.deltas == Deltas::Each || queue.due <= now;
                 if !queue.events.is_empty() && ready {
                     queue.urgent = false;
-                    queue.last_batch = Some(Instant::now());
+                    queue.due = now + BATCH_INTERVAL;
                     return Some(std::mem::take(&mut queue.events).into());
                 }
                 if queue.closed {
                     return None;
                 }
-                (!queue.events.is_empty()).then_some(due)
+                (!queue.events.is_empty()).then_some(queue.due)
             };
             match wait_until {
                 None => self.changed.notified().await,
@@ -407,10 +416,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_first_text_does_not_wait_and_brings_what_came_before() {
+        let events = Events::new(Deltas::Coalesced);
+        let start = Instant::now();
+        events.push(Event::TurnStart { step: 1, model: "m".to_owned() });
+        let receiver = tokio::spawn({
+            let events = events.clone();
+            async move { events.next_batch().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!receiver.is_finished(), "nobody needs to know at once that a turn begins");
+        events.push_first_text(1.0, "a");
+        let batch = receiver.await.unwrap().unwrap();
+        assert!(matches!(batch.as_slice(), [_, Event::FirstText { .. }, Event::Text { .. }]), "{batch:?}");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn text_alone_comes_at_most_every_100_ms_and_whole() {
         let events = Events::new(Deltas::Coalesced);
-        events.push(text("a"));
-        assert_eq!(events.next_batch().await, Some(vec![text("a")]), "the first text does not wait");
+        events.push_first_text(1.0, "a");
+        assert_eq!(events.next_batch().await.unwrap().len(), 2);
         let start = Instant::now();
         events.push(text("b"));
         events.push_text("c");

@@ -28,12 +28,13 @@ struct Sink<'a> {
 
 impl TurnSink for Sink<'_> {
     fn text(&mut self, delta: &str) {
-        if std::mem::take(self.first) {
-            self.events.push(Event::FirstText { ms: ms_since(self.started) });
-        }
         self.text_bytes += delta.len();
         self.output.text(delta);
-        self.events.push_text(delta);
+        if std::mem::take(self.first) {
+            self.events.push_first_text(ms_since(self.started), delta);
+        } else {
+            self.events.push_text(delta);
+        }
     }
 
     fn reasoning(&mut self, delta: &str) {
