@@ -14,7 +14,7 @@ use polaris_core::model::policy::{Remedy, remedy};
 use polaris_core::model::{Turn, code_for_status, replay};
 use serde_json::{Value, json};
 use support::http::{Part, Reply};
-use support::model::{Model, call, event, finish as finish_event, parts, stream, text};
+use support::model::{Model, call, event, finish as finish_event, parts, signed_call, stream, text};
 use support::{env, finish, spec, text_of};
 
 fn chat(body: &str) -> Turn {
@@ -441,6 +441,10 @@ async fn item_30_reasoning_is_sent_back_with_tool_turns() {
     let silent = call(0, "a", "listFiles", "{}") + &finish_event("tool_calls");
     let (model, _, _) = run(vec![stream(silent), stream(text("ok") + &finish_event("stop"))]).await;
     assert_eq!(model.request(1)["messages"][1].get("reasoning_content"), None, "nothing empty is sent");
+    let signature = json!({ "google": { "thought_signature": "c2ln" } });
+    let signed = signed_call(0, "a", "listFiles", "{}", &signature) + &finish_event("tool_calls");
+    let (model, _, _) = run(vec![stream(signed), stream(text("ok") + &finish_event("stop"))]).await;
+    assert_eq!(model.request(1)["messages"][1]["tool_calls"][0]["extra_content"], signature);
 }
 
 #[tokio::test]

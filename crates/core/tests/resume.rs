@@ -12,7 +12,7 @@ use polaris_core::error::ErrorCode;
 use polaris_core::job::Run;
 use serde_json::{Value, json};
 use support::http::{Part, Reply};
-use support::model::{Model, call, finish as finish_event, parts, stream, text};
+use support::model::{Model, call, finish as finish_event, parts, signed_call, stream, text};
 use support::store::{MESSAGE, Store};
 use support::{env, finish, spec};
 
@@ -24,6 +24,10 @@ fn start(model: &Model, store: &Store, attempt: u32) -> Run {
     )
 }
 
+fn signature() -> Value {
+    json!({ "google": { "thought_signature": "c2ln" } })
+}
+
 fn write(index: u32, id: &str, path: &str) -> String {
     call(index, id, "writeFile", &format!(r#"{{"path":"{path}","content":"{path}!"}}"#))
 }
@@ -32,11 +36,15 @@ fn write(index: u32, id: &str, path: &str) -> String {
 async fn model() -> Model {
     let turns = |request: &Value| {
         let messages = request["messages"].as_array().unwrap();
-        let done = messages.iter().filter(|m| m["role"] == "assistant").count();
-        match done {
+        let answers: Vec<&Value> = messages.iter().filter(|m| m["role"] == "assistant").collect();
+        let signed =
+            answers.first().is_none_or(|first| first["tool_calls"][0]["extra_content"] == signature());
+        match answers.len() {
+            _ if !signed => text("What it signed did not come back.") + &finish_event("stop"),
             0 => {
+                let a = r#"{"path":"a","content":"a!"}"#;
                 text("One. ")
-                    + &write(0, "functions.writeFile:0", "a")
+                    + &signed_call(0, "functions.writeFile:0", "writeFile", a, &signature())
                     + &call(1, "r", "readFile", r#"{"path":"z"}"#)
                     + &finish_event("tool_calls")
             }

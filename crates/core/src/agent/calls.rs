@@ -7,7 +7,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::breaker::{Breaker, HINT, Verdict};
-use super::{Agent, CallRecord, OpenCall, Output, TurnRecord, ms_since, schedule, spans};
+use super::{
+    Agent, CallRecord, MAX_KEPT_EXTRA_BYTES, OpenCall, Output, TurnRecord, ms_since, schedule, spans,
+};
 use crate::error::{CoreError, ErrorCode, Result};
 use crate::event::Event;
 use crate::model::ToolCall;
@@ -83,7 +85,12 @@ impl<'a> Calling<'a> {
             })
             .collect();
         let pairs = records.iter().zip(calls).map(|(record, call)| (record.id.clone(), call.id.clone()));
-        self.output.turn(&TurnRecord { calls: pairs.collect(), ..turn.clone() }, &records);
+        let extra = |(record, call): (&CallRecord, &ToolCall)| {
+            let extra = call.extra.clone().filter(|extra| extra.to_string().len() <= MAX_KEPT_EXTRA_BYTES);
+            extra.map(|extra| (record.id.clone(), extra))
+        };
+        let extras = records.iter().zip(calls).filter_map(extra).collect();
+        self.output.turn(&TurnRecord { calls: pairs.collect(), extras, ..turn.clone() }, &records);
         for record in &records {
             let args = record.shown_args();
             self.agent.events.push(Event::ToolCall {

@@ -74,6 +74,7 @@ fn expand(n: usize, message: &Past) -> Vec<ChatMessage> {
                     name: call.name.clone(),
                     raw_args: call.args.to_string(),
                     args: Some(call.args.clone()),
+                    extra: None,
                 });
                 out.push(ChatMessage::Assistant {
                     text: String::new(),

@@ -78,6 +78,9 @@ pub struct TurnRecord {
     pub at: f64,
     /// Its calls: stored id, and the provider's id.
     pub calls: Vec<(String, String)>,
+    /// What the provider wants back with its calls, by their stored ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extras: Vec<(String, Value)>,
     /// Its reasoning, where it must go back and is not too large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<Reasoning>,
@@ -89,6 +92,8 @@ pub struct TurnRecord {
 
 /// The reasoning of one turn that is kept for a later attempt, at most.
 const MAX_KEPT_REASONING_BYTES: usize = 8 << 10;
+/// What the provider wants back with one call, likewise.
+const MAX_KEPT_EXTRA_BYTES: usize = 4 << 10;
 
 /// Where an earlier attempt stopped.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -202,6 +202,7 @@ impl<'a> Asking<'a> {
             end: self.answer.text.len(),
             at,
             calls: Vec::new(),
+            extras: Vec::new(),
             reasoning: turn.reasoning.clone().filter(|r| size(r) <= MAX_KEPT_REASONING_BYTES),
             usage: self.answer.usage,
             used_fallback: self.answer.used_fallback,

@@ -38,7 +38,10 @@ pub(super) fn resume(begun: &Begun) -> Option<Resume> {
     for turn in &turns {
         let text = content.get(start..turn.end)?.to_owned();
         start = turn.end;
-        let open = turn.calls.iter().map(|(id, provider_id)| open(&begun.tool_calls, id, provider_id));
+        let open = turn.calls.iter().map(|(id, provider_id)| {
+            let extra = turn.extras.iter().find(|(of, _)| of == id).map(|(_, extra)| extra.clone());
+            open(&begun.tool_calls, id, provider_id, extra)
+        });
         let open: Vec<OpenCall> = open.collect::<Option<_>>()?;
         resume.answer.tool_calls += u32::try_from(open.len()).unwrap_or(u32::MAX);
         resume.messages.push(ChatMessage::Assistant {
@@ -61,7 +64,7 @@ pub(super) fn resume(begun: &Begun) -> Option<Resume> {
     Some(resume)
 }
 
-fn open(stored: &[StoredCall], id: &str, provider_id: &str) -> Option<OpenCall> {
+fn open(stored: &[StoredCall], id: &str, provider_id: &str, extra: Option<Value>) -> Option<OpenCall> {
     let call = stored.iter().find(|call| call.id == id)?;
     let result = call.result.as_ref().map(|result| match result {
         Value::String(text) => text.clone(),
@@ -73,6 +76,7 @@ fn open(stored: &[StoredCall], id: &str, provider_id: &str) -> Option<OpenCall> 
             name: call.name.clone(),
             raw_args: call.args.to_string(),
             args: Some(call.args.clone()),
+            extra,
         },
         id: id.to_owned(),
         result,
@@ -93,6 +97,7 @@ mod tests {
             end,
             at: 0.0,
             calls,
+            extras: Vec::new(),
             reasoning: None,
             usage: Usage::default(),
             used_fallback: false,

@@ -278,7 +278,7 @@ impl Assembler {
         self.builder.hold(64)?;
         let whole = block.input.filter(|input| input.as_object().is_some_and(|o| !o.is_empty()));
         let (name, args) = (text(block.name), String::new());
-        self.builder.calls.push(PartialCall { index: Some(index), id, name, args, whole });
+        self.builder.calls.push(PartialCall { index: Some(index), id, name, args, whole, extra: None });
         Ok(self.builder.calls.len() - 1)
     }
 
@@ -494,6 +494,7 @@ mod tests {
             name: "t".into(),
             raw_args: "{}".into(),
             args: Some(json!({})),
+            extra: None,
         };
         let block = json!({ "type": "thinking", "thinking": "hm", "signature": "s" });
         let reasoning =

@@ -21,6 +21,7 @@ pub(super) struct PartialCall {
     pub(super) args: String,
     /// Arguments that came whole and as an object, where no fragments follow.
     pub(super) whole: Option<Value>,
+    pub(super) extra: Option<Value>,
 }
 
 /// Up to this size the arguments of a call are looked at to tell whether they are whole.
@@ -204,7 +205,7 @@ impl TurnBuilder {
                     args = Some(once);
                 }
                 let id = if call.id.is_empty() { format!("call_{n}") } else { call.id };
-                ToolCall { id, name: call.name, args, raw_args }
+                ToolCall { id, name: call.name, args, raw_args, extra: call.extra }
             })
             .collect();
         turn

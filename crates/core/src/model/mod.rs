@@ -85,6 +85,9 @@ pub struct ToolCall {
     pub raw_args: String,
     /// The arguments as JSON, `{}` where there are none; `None` if they are cut or no JSON.
     pub args: Option<Value>,
+    /// What the provider wants back with the call, as it stands in `extra_content`: Gemini refuses the
+    /// next turn without the signature that it put there.
+    pub extra: Option<Value>,
 }
 
 impl ToolCall {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::build::{PartialCall, TurnBuilder};
@@ -91,7 +92,12 @@ fn call(call: &ToolCall) -> Value {
         Some(Value::Object(_)) if !call.raw_args.trim().is_empty() => call.raw_args.clone(),
         _ => call.object().map_or_else(|| "{}".to_owned(), |object| object.to_string()),
     };
-    json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } })
+    let function = json!({ "name": call.name, "arguments": arguments });
+    let mut message = json!({ "id": call.id, "type": "function", "function": function });
+    if let Some(extra) = &call.extra {
+        message["extra_content"] = extra.clone();
+    }
+    message
 }
 
 /// Turns event data into a [`Turn`].
@@ -141,7 +147,8 @@ fn varying<'a>(chunk: &Chunk<'a>) -> Option<(&'a str, Varying)> {
         (Some(Content::Text(Cow::Borrowed(text))), []) => Some((text, Varying::Text)),
         (content, [call])
             if content.as_ref().is_none_or(|c| matches!(c, Content::Text(t) if t.is_empty()))
-                && blank(&call.id) =>
+                && blank(&call.id)
+                && call.extra_content.is_none() =>
         {
             let function = call.function.as_ref().filter(|function| blank(&function.name))?;
             match &function.arguments {
@@ -359,7 +366,12 @@ impl Assembler {
             self.call(call)?;
         }
         if let Some(function) = delta.function_call {
-            self.call(CallDelta { index: Some(ONLY_CALL), id: None, function: Some(function) })?;
+            self.call(CallDelta {
+                index: Some(ONLY_CALL),
+                id: None,
+                function: Some(function),
+                extra_content: None,
+            })?;
         }
         Ok(())
     }
@@ -452,8 +464,13 @@ impl Assembler {
                 self.builder.calls.len() - 1
             }
         };
-        self.builder.hold(arguments.len() + name.as_ref().map_or(0, |name| name.len()))?;
+        let extra = delta.extra_content.map(RawValue::get).filter(|extra| extra.starts_with('{'));
+        let held = [Some(&*arguments), name.as_deref(), extra].into_iter().flatten().map(str::len).sum();
+        self.builder.hold(held)?;
         let call = &mut self.builder.calls[slot];
+        if let Some(extra) = extra {
+            call.extra = serde_json::from_str(extra).ok();
+        }
         // Some providers repeat the id on every fragment, or make a new one each time: the first stays.
         if let Some(id) = id.filter(|_| call.id.is_empty()) {
             call.id = id.into_owned();

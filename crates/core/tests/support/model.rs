@@ -30,6 +30,14 @@ pub fn call(index: u32, id: &str, name: &str, arguments: &str) -> String {
     ] } }] }))
 }
 
+/// A call as Gemini makes it: signed, and refused without the signature in the next turn.
+pub fn signed_call(index: u32, id: &str, name: &str, arguments: &str, extra: &Value) -> String {
+    event(&json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [{
+        "index": index, "id": id, "type": "function", "extra_content": extra,
+        "function": { "name": name, "arguments": arguments },
+    }] } }] }))
+}
+
 /// A stream that sends `body` at once.
 pub fn stream(body: impl Into<String>) -> Reply {
     parts(vec![Part::Bytes(body.into().into_bytes())])
