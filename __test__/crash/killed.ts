@@ -160,6 +160,8 @@ export async function runKilled(lab: Lab, plan: Plan, calm: Calm): Promise<Verdi
     killer.stop();
     await answered(killer.late);
     const ended = subject.calls.some(isEnd);
+    const attempts = lab.attempts(subject.runId);
+    if (tooLate(plan, runStatus, attempts, killer.hits)) killer.hits--;
     const dead = killer.hits === 2 && !ended;
     if (dead) await lab.repair(subject);
     await lab.storeRead();
@@ -169,7 +171,6 @@ export async function runKilled(lab: Lab, plan: Plan, calm: Calm): Promise<Verdi
     if (killer.hits < 2 && runStatus !== "COMPLETED_SUCCESSFULLY") {
       findings.different.push(`the run ended ${runStatus}`);
     }
-    const attempts = lab.attempts(subject.runId);
     if (attempts !== Math.min(2, 1 + killer.hits)) {
       findings.different.push(`${attempts} attempts for ${killer.hits} kills`);
     }
@@ -183,6 +184,16 @@ export async function runKilled(lab: Lab, plan: Plan, calm: Calm): Promise<Verdi
     lab.release(subject);
   }
   return { plan, hits: killer.hits, findings };
+}
+
+/**
+ * Whether the last kill, set by a clock, hit a process that had said already how its run ended: the
+ * runner does not ask for another attempt, and there was nothing left to lose.
+ */
+function tooLate({ kills }: Plan, runStatus: string, attempts: number, hits: number): boolean {
+  const last = kills[hits - 1];
+  const timed = last !== undefined && "share" in last;
+  return timed && runStatus === "COMPLETED_SUCCESSFULLY" && attempts === hits;
 }
 
 /** The host has answered what was held back. */
