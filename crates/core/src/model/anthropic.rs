@@ -6,12 +6,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::anthropic_request;
 use super::build::{PartialCall, TurnBuilder};
 use super::chunk::{Number, Text};
 use super::fault::{bare_error, is_error, provider_error};
 use super::lenient::{self, Document, Mender};
-use super::wire::{Assemble, Request, Wire};
-use super::{ChatMessage, FinishReason, ProviderError, ReasoningForm, Turn, TurnSink, Usage};
+use super::wire::{Assemble, Fields, Request, Wire};
+use super::{FinishReason, ProviderError, ReasoningForm, Turn, TurnSink, Usage};
 use crate::config::Secret;
 use crate::error::Result;
 
@@ -33,80 +34,13 @@ impl Wire for Anthropic {
         headers
     }
 
-    fn body(&self, request: &Request<'_>) -> Value {
-        let system: Vec<&str> = request
-            .messages
-            .iter()
-            .filter_map(|message| match message {
-                ChatMessage::System(text) => Some(text.as_str()),
-                _ => None,
-            })
-            .collect();
-        let mut body = json!({
-            "model": request.model,
-            "messages": messages(request.messages),
-            "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
-            "stream": true,
-        });
-        if !system.is_empty() {
-            body["system"] = json!(system.join("\n\n"));
-        }
-        if !request.tools.is_empty() {
-            body["tools"] = request
-                .tools
-                .iter()
-                .map(|tool| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.parameters }))
-                .collect();
-        }
-        if let Some(name) = request.tool_choice {
-            body["tool_choice"] = json!({ "type": "tool", "name": name });
-        }
-        body
+    fn body(&self, request: &Request<'_>, fields: &mut Fields<'_>) -> serde_json::Result<()> {
+        anthropic_request::body(request, fields)
     }
 
     fn assembler(&self, max_bytes: usize) -> Box<dyn Assemble> {
         Box::new(Assembler::new(max_bytes))
     }
-}
-
-/// Messages in Anthropic's shape: tool results are blocks of a user message, and neighbours with
-/// one role are one message.
-fn messages(messages: &[ChatMessage]) -> Vec<Value> {
-    let mut out: Vec<(&str, Vec<Value>)> = Vec::new();
-    for message in messages {
-        let (role, blocks) = match message {
-            ChatMessage::System(_) => continue,
-            ChatMessage::User(text) => ("user", vec![json!({ "type": "text", "text": text })]),
-            ChatMessage::Tool { call_id, content } => {
-                ("user", vec![json!({ "type": "tool_result", "tool_use_id": call_id, "content": content })])
-            }
-            ChatMessage::Assistant { text, reasoning, tool_calls } => {
-                let mut blocks: Vec<Value> = match reasoning {
-                    // Only signed blocks of this protocol may go back.
-                    Some(reasoning) if reasoning.form == ReasoningForm::Thinking => reasoning.blocks.clone(),
-                    _ => Vec::new(),
-                };
-                // A text block must not be empty.
-                if !text.trim().is_empty() {
-                    blocks.push(json!({ "type": "text", "text": text }));
-                }
-                blocks.extend(tool_calls.iter().map(|call| {
-                    let input = call.object().unwrap_or_else(|| json!({}));
-                    json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
-                }));
-                ("assistant", blocks)
-            }
-        };
-        match out.last_mut() {
-            Some((last, known)) if *last == role => known.extend(blocks),
-            _ => out.push((role, blocks)),
-        }
-    }
-    out.into_iter()
-        .filter(|(_, blocks)| !blocks.is_empty())
-        .map(|(role, content)| json!({ "role": role, "content": content }))
-        .collect()
 }
 
 #[derive(Deserialize)]
@@ -464,80 +398,5 @@ impl Assemble for Assembler {
     fn into_turn(mut self: Box<Self>, sink: &mut dyn TurnSink) -> Turn {
         self.builder.flush(sink);
         self.builder.into_turn()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Reasoning, ToolCall, ToolSpec};
-    use serde_json::Map;
-
-    fn body(messages: &[ChatMessage]) -> Value {
-        let tools =
-            [ToolSpec { name: "t".into(), description: "d".into(), parameters: json!({ "type": "object" }) }];
-        Anthropic.body(&Request {
-            model: "m",
-            messages,
-            tools: &tools,
-            tool_choice: None,
-            temperature: 0.7,
-            max_tokens: 9,
-            extra: &Map::new(),
-        })
-    }
-
-    #[test]
-    fn tool_results_of_one_turn_are_one_user_message_after_the_signed_thinking() {
-        let call = |id: &str| ToolCall {
-            id: id.into(),
-            name: "t".into(),
-            raw_args: "{}".into(),
-            args: Some(json!({})),
-            extra: None,
-        };
-        let block = json!({ "type": "thinking", "thinking": "hm", "signature": "s" });
-        let reasoning =
-            Reasoning { text: "hm".into(), form: ReasoningForm::Thinking, blocks: vec![block.clone()] };
-        let body = body(&[
-            ChatMessage::System("sys".into()),
-            ChatMessage::User("hi".into()),
-            ChatMessage::Assistant {
-                text: String::new(),
-                reasoning: Some(reasoning),
-                tool_calls: vec![call("a"), call("b")],
-            },
-            ChatMessage::Tool { call_id: "a".into(), content: "A".into() },
-            ChatMessage::Tool { call_id: "b".into(), content: "B".into() },
-        ]);
-        assert_eq!(body["system"], "sys");
-        assert_eq!(body["tools"][0]["input_schema"], json!({ "type": "object" }));
-        assert_eq!(
-            body["messages"],
-            json!([
-                { "role": "user", "content": [{ "type": "text", "text": "hi" }] },
-                { "role": "assistant", "content": [
-                    block,
-                    { "type": "tool_use", "id": "a", "name": "t", "input": {} },
-                    { "type": "tool_use", "id": "b", "name": "t", "input": {} },
-                ] },
-                { "role": "user", "content": [
-                    { "type": "tool_result", "tool_use_id": "a", "content": "A" },
-                    { "type": "tool_result", "tool_use_id": "b", "content": "B" },
-                ] },
-            ])
-        );
-    }
-
-    #[test]
-    fn reasoning_of_another_protocol_does_not_go_back() {
-        let reasoning =
-            Reasoning { text: "hm".into(), form: ReasoningForm::ReasoningContent, blocks: vec![json!(1)] };
-        let body = body(&[ChatMessage::Assistant {
-            text: "x".into(),
-            reasoning: Some(reasoning),
-            tool_calls: vec![],
-        }]);
-        assert_eq!(body["messages"][0]["content"], json!([{ "type": "text", "text": "x" }]));
     }
 }

@@ -4,12 +4,14 @@
 //! a [`TurnSink`] is told of deltas synchronously and must not block.
 
 pub mod anthropic;
+mod anthropic_request;
 mod build;
 mod chunk;
 pub mod client;
 mod fault;
 mod lenient;
 pub mod openai;
+mod openai_request;
 pub mod policy;
 mod repeat;
 pub mod sse;

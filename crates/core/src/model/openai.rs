@@ -4,16 +4,17 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::build::{PartialCall, TurnBuilder};
 use super::chunk::{CallDelta, Chunk, Content, Delta, FunctionDelta, Part, Text, WireUsage};
 use super::fault::{bare_error, is_error, provider_error};
 use super::lenient::{self, Document, Mender};
+use super::openai_request;
 use super::repeat::Template;
-use super::wire::{Assemble, Request, Wire};
-use super::{ChatMessage, FinishReason, ProviderError, ReasoningForm, ToolCall, Turn, TurnSink, Usage};
+use super::wire::{Assemble, Fields, Request, Wire};
+use super::{FinishReason, ProviderError, ReasoningForm, Turn, TurnSink, Usage};
 use crate::config::Secret;
 use crate::error::Result;
 
@@ -30,23 +31,8 @@ impl Wire for OpenAiChat {
         key.map(|key| ("authorization", format!("Bearer {}", key.reveal()))).into_iter().collect()
     }
 
-    fn body(&self, request: &Request<'_>) -> Value {
-        let mut body = json!({
-            "model": request.model,
-            "messages": request.messages.iter().map(message).collect::<Vec<_>>(),
-            "temperature": request.temperature,
-            "max_tokens": request.max_tokens,
-            "stream": true,
-            "stream_options": { "include_usage": true },
-        });
-        if !request.tools.is_empty() {
-            body["tools"] =
-                request.tools.iter().map(|tool| json!({ "type": "function", "function": tool })).collect();
-        }
-        if let Some(name) = request.tool_choice {
-            body["tool_choice"] = json!({ "type": "function", "function": { "name": name } });
-        }
-        body
+    fn body(&self, request: &Request<'_>, fields: &mut Fields<'_>) -> serde_json::Result<()> {
+        openai_request::body(request, fields)
     }
 
     fn assembler(&self, max_bytes: usize) -> Box<dyn Assemble> {
@@ -56,48 +42,6 @@ impl Wire for OpenAiChat {
     fn replay_assembler(&self, max_bytes: usize) -> Box<dyn Assemble> {
         Box::new(Assembler { all_candidates: true, ..Assembler::new(max_bytes) })
     }
-}
-
-fn message(message: &ChatMessage) -> Value {
-    match message {
-        ChatMessage::System(text) => json!({ "role": "system", "content": text }),
-        ChatMessage::User(text) => json!({ "role": "user", "content": text }),
-        ChatMessage::Tool { call_id, content } => {
-            json!({ "role": "tool", "tool_call_id": call_id, "content": content })
-        }
-        ChatMessage::Assistant { text, reasoning, tool_calls } => {
-            // With calls and no text, providers want `content: null` to be there.
-            let content = if text.is_empty() && !tool_calls.is_empty() { Value::Null } else { json!(text) };
-            let mut message = json!({ "role": "assistant", "content": content });
-            // Under the name by which it came: some providers refuse a tool turn without it.
-            if let Some(reasoning) = reasoning {
-                match reasoning.form {
-                    ReasoningForm::ReasoningContent => message["reasoning_content"] = json!(reasoning.text),
-                    ReasoningForm::Reasoning => message["reasoning"] = json!(reasoning.text),
-                    ReasoningForm::Details => message["reasoning_details"] = json!(reasoning.blocks),
-                    ReasoningForm::Parts | ReasoningForm::Thinking => {}
-                }
-            }
-            if !tool_calls.is_empty() {
-                message["tool_calls"] = tool_calls.iter().map(call).collect();
-            }
-            message
-        }
-    }
-}
-
-fn call(call: &ToolCall) -> Value {
-    // Arguments that are no object would make every later request of the conversation invalid.
-    let arguments = match &call.args {
-        Some(Value::Object(_)) if !call.raw_args.trim().is_empty() => call.raw_args.clone(),
-        _ => call.object().map_or_else(|| "{}".to_owned(), |object| object.to_string()),
-    };
-    let function = json!({ "name": call.name, "arguments": arguments });
-    let mut message = json!({ "id": call.id, "type": "function", "function": function });
-    if let Some(extra) = &call.extra {
-        message["extra_content"] = extra.clone();
-    }
-    message
 }
 
 /// Turns event data into a [`Turn`].

@@ -1,6 +1,8 @@
 //! The two wire protocols behind one trait, and the request that both serialise.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer as _};
+use serde_json::{Map, Serializer, Value};
 
 use super::anthropic::Anthropic;
 use super::openai::OpenAiChat;
@@ -41,8 +43,11 @@ pub trait Wire: Send + Sync {
     fn path(&self) -> &'static str;
     /// The headers that carry the key and the protocol's version.
     fn headers(&self, key: Option<&Secret>) -> Vec<(&'static str, String)>;
-    /// The JSON body of a streaming request.
-    fn body(&self, request: &Request<'_>) -> Value;
+    /// Writes the body of a streaming request.
+    ///
+    /// # Errors
+    /// None that is known: the values are texts, numbers and JSON.
+    fn body(&self, request: &Request<'_>, fields: &mut Fields<'_>) -> serde_json::Result<()>;
     /// An assembler for a turn that may bring at most `max_bytes`.
     fn assembler(&self, max_bytes: usize) -> Box<dyn Assemble>;
     /// The same, for recordings: every candidate is read, not only the first.
@@ -67,16 +72,43 @@ pub trait Assemble: Send {
     fn into_turn(self: Box<Self>, sink: &mut dyn TurnSink) -> Turn;
 }
 
+/// The fields of a request's body, written one by one: the conversation of a long run is large, and is
+/// sent with every turn.
+pub struct Fields<'a> {
+    map: <&'a mut Serializer<Vec<u8>> as serde::Serializer>::SerializeMap,
+    extra: &'a Map<String, Value>,
+}
+
+impl Fields<'_> {
+    /// Adds a field, unless the host sets it itself.
+    ///
+    /// # Errors
+    /// If the value cannot be written as JSON.
+    pub fn add(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> serde_json::Result<()> {
+        if self.extra.contains_key(name) {
+            return Ok(());
+        }
+        self.map.serialize_entry(name, value)
+    }
+}
+
 /// Serialises `request` for `wire`, the host's own fields last.
 ///
 /// # Errors
 /// `INTERNAL` if it cannot be serialised.
 pub fn body_bytes(wire: &dyn Wire, request: &Request<'_>) -> Result<Vec<u8>> {
-    let mut body = wire.body(request);
-    if let Value::Object(fields) = &mut body {
-        fields.extend(request.extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-    }
-    serde_json::to_vec(&body).map_err(|e| {
+    write_body(wire, request).map_err(|e| {
         CoreError::new(ErrorCode::Internal, "the request could not be serialised").with_cause(&e)
     })
+}
+
+fn write_body(wire: &dyn Wire, request: &Request<'_>) -> serde_json::Result<Vec<u8>> {
+    let mut json = Serializer::new(Vec::new());
+    let mut fields = Fields { map: json.serialize_map(None)?, extra: request.extra };
+    wire.body(request, &mut fields)?;
+    for (name, value) in request.extra {
+        fields.map.serialize_entry(name, value)?;
+    }
+    fields.map.end()?;
+    Ok(json.into_inner())
 }
