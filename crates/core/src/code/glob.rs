@@ -4,6 +4,8 @@
 
 use regex::Regex;
 
+use super::wild::Wild;
+
 /// Longer patterns are no patterns of files.
 const MAX_PATTERN_BYTES: usize = 4_096;
 
@@ -12,12 +14,28 @@ const MAX_PATTERN_BYTES: usize = 4_096;
 pub struct Pattern {
     /// The pattern without what does not count.
     plain: String,
-    readings: Vec<Regex>,
+    readings: Vec<Reading>,
     excludes: bool,
     /// It is for the last name of a path only.
     names_only: bool,
     /// What every match begins and ends with; both are looked at before the readings.
     ends: (Box<str>, Box<str>),
+}
+
+/// What a pattern may mean.
+#[derive(Debug)]
+enum Reading {
+    Wild(Wild),
+    Regex(Regex),
+}
+
+impl Reading {
+    fn is_match(&self, path: &str) -> bool {
+        match self {
+            Self::Wild(wild) => wild.is_match(path),
+            Self::Regex(regex) => regex.is_match(path),
+        }
+    }
 }
 
 impl Pattern {
@@ -38,6 +56,11 @@ impl Pattern {
             plain = shorter;
         }
         let names_only = !rest.contains('/');
+        let ends = ends(plain);
+        let of = |readings| Self { plain: plain.to_owned(), readings, excludes, names_only, ends };
+        if !plain.contains(['[', ']', '{', '}']) {
+            return Ok(of(vec![Reading::Wild(Wild::new(plain))]));
+        }
         let unbalanced = unbalanced(plain);
         let literal = translated(plain, |_| true);
         // Of `src/[id]/*.{ts,tsx}`, the brackets are meant as they stand, and the braces are not.
@@ -52,7 +75,7 @@ impl Pattern {
         if readings.is_empty() {
             return Err("the pattern is too complex".to_owned());
         }
-        Ok(Self { plain: plain.to_owned(), readings, excludes, names_only, ends: ends(plain) })
+        Ok(of(readings.into_iter().map(Reading::Regex).collect()))
     }
 
     /// Whether a normalised path matches.
@@ -102,7 +125,7 @@ fn ends(plain: &str) -> (Box<str>, Box<str>) {
 
 /// The pattern as a regular expression; the brackets and braces at which `stands` says so stand for
 /// themselves.
-fn translated(pattern: &str, stands: impl Fn(usize) -> bool) -> String {
+pub(super) fn translated(pattern: &str, stands: impl Fn(usize) -> bool) -> String {
     let mut out = String::from("^");
     let mut at = 0;
     let mut braces = 0;

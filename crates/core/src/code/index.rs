@@ -1,11 +1,13 @@
 //! The index of a project's texts: of each file of code its facts and where its imports lead. Kept
-//! between calls; only files that changed are read again, on a thread of its own, and between two
-//! files it looks whether anybody still waits for it.
+//! between calls; only files that changed are read again, on threads of their own, and between two
+//! files they look whether anybody still waits for them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 
 use tokio::sync::oneshot;
 
@@ -16,7 +18,7 @@ use super::tsconfig::{NAMES, aliases, parse};
 use super::{depth, extract, recover};
 use crate::error::{CoreError, ErrorCode};
 use crate::workspace::FileError;
-use crate::workspace::snapshot::{Project, Snapshot};
+use crate::workspace::snapshot::{File, Project, Snapshot};
 
 /// Endings of code.
 const CODE: [&str; 8] = [".ts", ".tsx", ".js", ".jsx", ".mts", ".cts", ".mjs", ".cjs"];
@@ -212,11 +214,15 @@ pub async fn on_thread<T: Send + 'static>(
     let gone = Arc::new(AtomicBool::new(false));
     let _give_up = GiveUp(Arc::clone(&gone));
     let (send, receive) = oneshot::channel();
-    let thread = std::thread::Builder::new().name("polaris-code".to_owned()).stack_size(depth::STACK_BYTES);
-    thread
+    builder()
         .spawn(move || drop(send.send(work(&gone))))
         .map_err(|_| failed("no thread could be started to read the project's code"))?;
     receive.await.map_err(|_| failed("reading the project's code ended without a result"))
+}
+
+/// A thread with a stack for deep texts.
+fn builder() -> thread::Builder {
+    thread::Builder::new().name("polaris-code".to_owned()).stack_size(depth::STACK_BYTES)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -230,37 +236,73 @@ fn update(
     gone: &AtomicBool,
 ) -> (Index, Arc<Layouts>) {
     let layouts = layouts(&project, before);
-    let mut files = Files::new();
-    for (path, file, text) in project.texts() {
-        if gone.load(Ordering::Relaxed) {
-            break;
+    let is_current = |known: &Indexed, file: &File| {
+        known.revision == file.revision && known.code.as_ref().is_none_or(|code| code.layout == layouts.id)
+    };
+    let texts: Vec<_> = project.texts().collect();
+    let stale: Vec<_> = {
+        let read = lock(read);
+        let is_stale = |path: &Arc<str>, file| read.get(path).is_none_or(|known| !is_current(known, file));
+        texts.iter().filter(|(path, file, _)| is_stale(path, file)).collect()
+    };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(&&(path, file, text)) = stale.get(next.fetch_add(1, Ordering::Relaxed))
+            && !gone.load(Ordering::Relaxed)
+        {
+            let known = lock(read).get(path).cloned();
+            let indexed = Arc::new(read_file(path, file, text, known, &layouts));
+            lock(read).insert(Arc::clone(path), indexed);
         }
-        let known = lock(read).get(path).cloned();
-        let indexed = match known {
-            Some(known) if known.revision == file.revision => {
-                if known.code.as_ref().is_none_or(|code| code.layout == layouts.id) {
-                    files.insert(Arc::clone(path), known);
-                    continue;
-                }
-                let code = known.code.as_ref().map(|code| resolved(path, code.clone(), &layouts));
-                Indexed { code, ..known.as_ref().clone() }
-            }
-            known => {
-                let good = known.as_ref().and_then(|known| known.code.as_ref()?.good.clone());
-                let code = is_code(path).then(|| resolved(path, read_code(path, text, good), &layouts));
-                Indexed { revision: file.revision, text: Arc::clone(text), code, words: Arc::default() }
-            }
-        };
-        let indexed = Arc::new(indexed);
-        lock(read).insert(Arc::clone(path), Arc::clone(&indexed));
-        files.insert(Arc::clone(path), indexed);
-    }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads_for(stale.len()) {
+            // One that cannot be started leaves its part to the others.
+            drop(builder().spawn_scoped(scope, work));
+        }
+        work();
+    });
+    let files: Files = {
+        let read = lock(read);
+        let known = |path: &Arc<str>, file| read.get(path).filter(|known| is_current(known, file)).cloned();
+        texts.iter().filter_map(|(path, file, _)| Some((Arc::clone(path), known(path, file)?))).collect()
+    };
     // What is gone is kept no longer, unless somebody else goes on from here.
     if !gone.load(Ordering::Relaxed) {
         lock(read).retain(|path, _| files.contains_key(path));
     }
     let index = Index { project, files, importers: OnceLock::new(), layouts: Arc::clone(&layouts) };
     (index, layouts)
+}
+
+/// How many threads read that many files: one for each core that this process may use, within bounds, and
+/// none for a handful of files.
+fn threads_for(files: usize) -> usize {
+    const FILES_PER_THREAD: usize = 32;
+    const MAX_THREADS: usize = 4;
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    cores.min(MAX_THREADS).min(files.div_ceil(FILES_PER_THREAD))
+}
+
+fn read_file(
+    path: &str,
+    file: &File,
+    text: &Arc<str>,
+    known: Option<Arc<Indexed>>,
+    layouts: &Layouts,
+) -> Indexed {
+    match known {
+        // Only what its imports lead to may have changed.
+        Some(known) if known.revision == file.revision => {
+            let code = known.code.as_ref().map(|code| resolved(path, code.clone(), layouts));
+            Indexed { code, ..known.as_ref().clone() }
+        }
+        known => {
+            let good = known.and_then(|known| known.code.as_ref()?.good.clone());
+            let code = is_code(path).then(|| resolved(path, read_code(path, text, good), layouts));
+            Indexed { revision: file.revision, text: Arc::clone(text), code, words: Arc::default() }
+        }
+    }
 }
 
 fn read_code(path: &str, text: &Arc<str>, good: Option<Arc<Facts>>) -> Code {

@@ -19,3 +19,4 @@ pub mod resolve;
 pub mod script_regex;
 pub mod server;
 pub mod tsconfig;
+mod wild;
