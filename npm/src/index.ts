@@ -171,7 +171,8 @@ class RunHandle implements Run {
 
   async nextBatch(): Promise<Event[] | null> {
     try {
-      const batch = await this.#native.nextBatch();
+      const rest = this.#native.restOfEvents();
+      const batch = rest === undefined ? await this.#native.nextBatch() : rest;
       return batch === null ? null : (JSON.parse(batch) as Event[]);
     } catch (error) {
       throw fromNative(error);
@@ -194,7 +195,8 @@ class RunHandle implements Run {
 
   async result(): Promise<RunResult> {
     try {
-      return JSON.parse(await this.#native.result()) as RunResult;
+      const result = this.#native.resultNow() ?? (await this.#native.result());
+      return JSON.parse(result) as RunResult;
     } catch (error) {
       throw withCause(fromNative(error), this.#tools?.fatal);
     }

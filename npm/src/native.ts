@@ -21,6 +21,8 @@ export interface NativeAddon {
 export interface NativeRun {
   /** An array of `Event`, or null at the end. */
   nextBatch(): Promise<string | null>;
+  /** What `nextBatch` would give, once the run is over; undefined before. */
+  restOfEvents(): string | null | undefined;
   /** An array of `OwnToolMessage`, or null at the end. */
   nextOwnCalls(): Promise<string | null>;
   /** Answers such a call: the text, and the bytes that it has in full. Whether it was waited for. */
@@ -34,6 +36,8 @@ export interface NativeRun {
   cancel(reason: string): void;
   /** A `RunResult`. */
   result(): Promise<string>;
+  /** The same, where the run is over; undefined before. */
+  resultNow(): string | undefined;
 }
 
 /** What is alive in this process, over all its threads. */

@@ -1,5 +1,6 @@
 //! The core alone, without Node, for profilers: job `agent` against the bench server, again and again.
-//! `perf record target/release/examples/core <base URL> <scenario> <repeat>`; prints CPU time per run.
+//! `perf record target/release/examples/core <base URL> <scenario> <repeat> [<streams at once>]`; prints
+//! CPU time per repetition.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -15,8 +16,10 @@ const WORKER_THREADS: usize = 1;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [base, scenario, repeat] = args.as_slice() else {
-        return Err("usage: core <base URL> <scenario> <repeat>".into());
+    let (base, scenario, repeat, streams) = match args.as_slice() {
+        [base, scenario, repeat] => (base, scenario, repeat, 1),
+        [base, scenario, repeat, streams] => (base, scenario, repeat, streams.parse()?),
+        _ => return Err("usage: core <base URL> <scenario> <repeat> [<streams at once>]".into()),
     };
     let repeat: u32 = repeat.parse()?;
     let env = |name: &str, value: String| (name.to_owned(), value);
@@ -37,12 +40,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (cpu, begin) = (usage::cpu(), Instant::now());
     for _ in 0..repeat {
         runtime.block_on(async {
-            let run = Run::start(spec.clone(), env.clone());
-            while run.next_batch().await.is_some() {}
-            run.result().await
+            let runs = (0..streams).map(|_| {
+                let run = Run::start(spec.clone(), env.clone());
+                tokio::spawn(async move {
+                    while run.next_batch().await.is_some() {}
+                    run.result().await
+                })
+            });
+            // Collected first: all of them run at once.
+            let runs: Vec<_> = runs.collect();
+            for run in runs {
+                run.await??;
+            }
+            Ok::<(), Box<dyn Error>>(())
         })?;
     }
     let (cpu, wall) = (usage::cpu() - cpu, begin.elapsed());
-    writeln!(io::stdout(), "cpu {:?} wall {:?} per run", cpu / repeat, wall / repeat)?;
+    writeln!(io::stdout(), "cpu {:?} wall {:?} per repetition", cpu / repeat, wall / repeat)?;
     Ok(())
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{PromiseRaw, within_runtime_if_available};
+use napi::bindgen_prelude::{Either, Null, PromiseRaw, Undefined, within_runtime_if_available};
 use napi::{Env, Result};
 use napi_derive::napi;
 use polaris_core::cancel::CancelReason;
 use polaris_core::config::Env as RunEnv;
 use polaris_core::error::{CoreError, ErrorCode};
-use polaris_core::job::{Run, RunSpec};
+use polaris_core::job::{Run, RunResult, RunSpec};
 use polaris_core::tool::own::OwnToolAnswer;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -73,6 +73,30 @@ impl NativeRun {
         env.spawn_future_with_callback(batch, |env, batch| batch.map_err(|failure| failure.into_js(env)))
     }
 
+    /// What `next_batch` would give, once the run is over: a promise would take the way to the runtime's
+    /// thread and back. `undefined` before that, and while somebody waits in `next_batch`.
+    #[napi(catch_unwind, ts_return_type = "string | null | undefined")]
+    pub fn rest_of_events(&self, env: &Env) -> Result<Either<Either<String, Null>, Undefined>> {
+        let Ok(_turn) = self.pulling.try_lock() else { return Ok(Either::B(())) };
+        Ok(match self.run.rest_of_events() {
+            None => Either::B(()),
+            Some(None) => Either::A(Either::B(Null)),
+            Some(Some(events)) => {
+                Either::A(Either::A(json(&events).map_err(|failure| failure.into_js(env))?))
+            }
+        })
+    }
+
+    /// What `result` would give, where the run is over; `undefined` before that.
+    #[napi(catch_unwind, ts_return_type = "string | undefined")]
+    pub fn result_now(&self, env: &Env) -> Result<Either<String, Undefined>> {
+        let result = match self.run.result_now() {
+            None => return Ok(Either::B(())),
+            Some(result) => written(result, &self.run),
+        };
+        result.map(Either::A).map_err(|failure| failure.into_js(env))
+    }
+
     /// What is new of the calls of one's own tools, an array of `OwnToolMessage` as JSON; `null` once
     /// there will be no more.
     #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
@@ -125,13 +149,18 @@ impl NativeRun {
     #[napi(catch_unwind, ts_return_type = "Promise<string>")]
     pub fn result<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, String>> {
         let run = Arc::clone(&self.run);
-        let result = async move {
-            Ok(match run.result().await {
-                Ok(result) => json(&result),
-                Err(error) => Err(Failure::of_run(error, run.telemetry())),
-            })
-        };
+        let result = async move { Ok(written(run.result().await, &run)) };
         env.spawn_future_with_callback(result, |env, result| result.map_err(|failure| failure.into_js(env)))
+    }
+}
+
+fn written(
+    result: std::result::Result<RunResult, CoreError>,
+    run: &Run,
+) -> std::result::Result<String, Failure> {
+    match result {
+        Ok(result) => json(&result),
+        Err(error) => Err(Failure::of_run(error, run.telemetry())),
     }
 }
 

@@ -340,6 +340,11 @@ impl Run {
         self.events.next_batch().await
     }
 
+    /// What [`Self::next_batch`] would give, where it would not wait because the run is over.
+    pub fn rest_of_events(&self) -> Option<Option<Vec<Event>>> {
+        self.events.rest()
+    }
+
     /// The next calls of the host's own tools, or `None` once there will be no more.
     pub async fn next_own_calls(&self) -> Option<Vec<OwnToolMessage>> {
         self.own_calls.next().await
@@ -365,6 +370,11 @@ impl Run {
             Ok(value) => value.clone().unwrap_or_else(|| Err(lost())),
             Err(_) => Err(lost()),
         }
+    }
+
+    /// How the run ended, where it has.
+    pub fn result_now(&self) -> Option<Outcome> {
+        self.outcome.borrow().clone()
     }
 
     /// What is known about the way to a failure.

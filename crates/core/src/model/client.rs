@@ -1,10 +1,11 @@
 //! Asks a provider for one turn: sends the request, watches the clocks, feeds the decoder and the
 //! assembler. Retries are the agent's decision, not made here.
 
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::fault::{bare_error, provider_error};
 use super::sse::{SseDecoder, SseItem};
@@ -198,6 +199,7 @@ impl ModelClient {
         let stall = millis(self.limits.stall_ms);
         let mut decoder = SseDecoder::new(self.limits.max_answer_bytes as usize);
         let mut last_event: Option<Instant> = None;
+        let mut alarm = std::pin::pin!(sleep_until(start + millis(self.limits.first_byte_ms)));
         loop {
             let quiet_until = match last_event {
                 None => start + millis(self.limits.first_byte_ms),
@@ -206,7 +208,7 @@ impl ModelClient {
                 Some(at) => at + stall,
             };
             let deadline = quiet_until.min(turn_end);
-            let chunk = match next_chunk(&mut response, deadline).await {
+            let chunk = match next_chunk(&mut response, deadline, alarm.as_mut()).await {
                 Some(Ok(Some(chunk))) => chunk,
                 Some(Ok(None)) => break,
                 // Whatever breaks after the answer is whole does not make it less whole.
@@ -314,17 +316,34 @@ impl ModelClient {
     }
 }
 
-/// The next piece of a body: `None` if `deadline` passes first.
+/// The next piece of a body: `None` if `deadline` passes first. `alarm` serves all pieces of a body: each
+/// piece moves the deadline on, and the timer is set again only when it has rung before its time.
 async fn next_chunk(
     response: &mut reqwest::Response,
     deadline: Instant,
+    mut alarm: Pin<&mut Sleep>,
 ) -> Option<reqwest::Result<Option<bytes::Bytes>>> {
     // A timeout gives way to a chunk that is there: without this, comments that never pause would
     // keep the turn open for ever.
     if Instant::now() >= deadline {
         return None;
     }
-    timeout_at(deadline, response.chunk()).await.ok()
+    if alarm.is_elapsed() || alarm.deadline() > deadline {
+        alarm.as_mut().reset(deadline);
+    }
+    let mut chunk = std::pin::pin!(response.chunk());
+    loop {
+        tokio::select! {
+            biased;
+            chunk = chunk.as_mut() => return Some(chunk),
+            () = alarm.as_mut() => {
+                if Instant::now() >= deadline {
+                    return None;
+                }
+                alarm.as_mut().reset(deadline);
+            }
+        }
+    }
 }
 
 pub(crate) fn millis(ms: u32) -> Duration {
