@@ -9,7 +9,7 @@ use polaris_core::event::Event;
 use polaris_core::job::Run;
 use serde_json::{Value, json};
 use support::http::Reply;
-use support::model::{Model, call, event, finish as finish_event, stream, text};
+use support::model::{Model, call, event, finish as finish_event, signed_call, stream, text};
 use support::store::{MESSAGE, Store};
 use support::{finish, spec, text_of};
 
@@ -97,6 +97,20 @@ async fn a_tool_that_has_run_is_never_run_again_and_half_a_turn_never_shows() {
     );
     assert_eq!(text_of(&events), "First. Second.");
     store.with(|s| assert_eq!(s.content, "First. Second."));
+}
+
+#[tokio::test]
+async fn what_the_primary_put_beside_its_calls_is_not_shown_to_the_fallback() {
+    let extra = json!({ "google": { "thought_signature": "c2ln" } });
+    let signed = signed_call(0, "c", "listFiles", "{}", &extra) + &finish_event("tool_calls");
+    let primary = Model::start(vec![stream(signed), Reply::json(401, "{}")]).await;
+    let fallback = Model::start(vec![stream(text("ok") + &finish_event("stop"))]).await;
+    let store = Store::start("Hi").await;
+    finish(&start(&primary, Some(&fallback), &store, json!({}))).await.1.unwrap();
+    let call = |model: &Model, n| model.request(n)["messages"][2]["tool_calls"][0].clone();
+    assert_eq!(call(&primary, 1)["extra_content"], extra);
+    assert_eq!(call(&fallback, 0)["id"], "c");
+    assert_eq!(call(&fallback, 0).get("extra_content"), None);
 }
 
 #[tokio::test]

@@ -86,8 +86,9 @@ impl<'a> Calling<'a> {
             .collect();
         let pairs = records.iter().zip(calls).map(|(record, call)| (record.id.clone(), call.id.clone()));
         let extra = |(record, call): (&CallRecord, &ToolCall)| {
-            let extra = call.extra.clone().filter(|extra| extra.to_string().len() <= MAX_KEPT_EXTRA_BYTES);
-            extra.map(|extra| (record.id.clone(), extra))
+            let extra = call.extra.as_deref()?;
+            let kept = if extra.len() > MAX_KEPT_EXTRA_BYTES { "" } else { extra };
+            Some((record.id.clone(), kept.to_owned()))
         };
         let extras = records.iter().zip(calls).filter_map(extra).collect();
         self.output.turn(&TurnRecord { calls: pairs.collect(), extras, ..turn.clone() }, &records);

@@ -78,9 +78,10 @@ pub struct TurnRecord {
     pub at: f64,
     /// Its calls: stored id, and the provider's id.
     pub calls: Vec<(String, String)>,
-    /// What the provider wants back with its calls, by their stored ids.
+    /// What the provider wants back with its calls, by their stored ids, as text: the store does not take
+    /// every name that it may hold. Empty where it was too large to keep.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub extras: Vec<(String, Value)>,
+    pub extras: Vec<(String, String)>,
     /// Its reasoning, where it must go back and is not too large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<Reasoning>,
@@ -93,7 +94,7 @@ pub struct TurnRecord {
 /// The reasoning of one turn that is kept for a later attempt, at most.
 const MAX_KEPT_REASONING_BYTES: usize = 8 << 10;
 /// What the provider wants back with one call, likewise.
-const MAX_KEPT_EXTRA_BYTES: usize = 4 << 10;
+const MAX_KEPT_EXTRA_BYTES: usize = 8 << 10;
 
 /// Where an earlier attempt stopped.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -204,7 +205,7 @@ impl Agent<'_> {
             if let Some(recorded) = said.replace(output.recorded()) {
                 recorded.await;
             }
-            let turn = asking.ask(step, &messages).await?;
+            let turn = asking.ask(step, &mut messages).await?;
             match turn.effective_finish() {
                 Some(FinishReason::ToolCalls) => {}
                 Some(FinishReason::Length) if !turn.tool_calls.is_empty() => {}

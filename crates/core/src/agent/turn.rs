@@ -67,7 +67,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Asks for turn `step` until it is whole, and adds it to the answer.
-    pub(super) async fn ask(&mut self, step: u32, messages: &[ChatMessage]) -> Result<Turn> {
+    pub(super) async fn ask(&mut self, step: u32, messages: &mut [ChatMessage]) -> Result<Turn> {
         let limits = self.agent.limits;
         let mut max_tokens = limits.max_output_tokens;
         let mut standing = Standing {
@@ -123,6 +123,7 @@ impl<'a> Asking<'a> {
                     standing.retries = 0;
                     standing.has_fallback = false;
                     self.model = fallback;
+                    forget_extras(messages);
                     self.answer.used_fallback = true;
                     self.agent.telemetry.error("model", &failure);
                     let model = fallback.model().to_owned();
@@ -240,6 +241,15 @@ impl<'a> Asking<'a> {
             format!("turn {step} {outcome}"),
             json!({ "ms": ms_since(begin) }),
         );
+    }
+}
+
+/// Takes out what another provider has put beside its calls: this one may refuse it.
+fn forget_extras(messages: &mut [ChatMessage]) {
+    for message in messages {
+        if let ChatMessage::Assistant { tool_calls, .. } = message {
+            tool_calls.iter_mut().for_each(|call| call.extra = None);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::agent::{Answer, CONTINUE, OpenCall, Resume, TurnRecord};
-use crate::model::{ChatMessage, ToolCall};
+use crate::model::{ChatMessage, ToolCall, UNSIGNED};
 use crate::store::fit;
 use crate::store::functions::{Begun, StoredCall};
 
@@ -39,7 +39,10 @@ pub(super) fn resume(begun: &Begun) -> Option<Resume> {
         let text = content.get(start..turn.end)?.to_owned();
         start = turn.end;
         let open = turn.calls.iter().map(|(id, provider_id)| {
-            let extra = turn.extras.iter().find(|(of, _)| of == id).map(|(_, extra)| extra.clone());
+            // Only the provider that gave it wants it back.
+            let extras = turn.extras.iter().filter(|_| turn.used_fallback == last.used_fallback);
+            let extra = extras.into_iter().find(|(of, _)| of == id);
+            let extra = extra.map(|(_, kept)| if kept.is_empty() { UNSIGNED } else { kept }.to_owned());
             open(&begun.tool_calls, id, provider_id, extra)
         });
         let open: Vec<OpenCall> = open.collect::<Option<_>>()?;
@@ -64,7 +67,7 @@ pub(super) fn resume(begun: &Begun) -> Option<Resume> {
     Some(resume)
 }
 
-fn open(stored: &[StoredCall], id: &str, provider_id: &str, extra: Option<Value>) -> Option<OpenCall> {
+fn open(stored: &[StoredCall], id: &str, provider_id: &str, extra: Option<String>) -> Option<OpenCall> {
     let call = stored.iter().find(|call| call.id == id)?;
     let result = call.result.as_ref().map(|result| match result {
         Value::String(text) => text.clone(),
@@ -134,6 +137,25 @@ mod tests {
         assert_eq!((resume.open[0].call.id.as_str(), resume.open[0].id.as_str()), ("c", "c#2"));
         assert_eq!(resume.open[0].result, None);
         assert!(resume.ids.contains("c#2"));
+    }
+
+    #[test]
+    fn what_a_provider_wants_back_with_a_call_comes_back_for_that_provider_only() {
+        let calls = json!([{ "id": "c", "name": "readFile", "args": {} }, { "id": "d", "name": "readFile", "args": {} }]);
+        let turn = |used_fallback: bool| {
+            let mut turn = record(1, 1, &[("c", "c"), ("d", "d")]);
+            turn.data["extras"] = json!([["c", "{\"a\":1}"], ["d", ""]]);
+            turn.data["usedFallback"] = json!(used_fallback);
+            turn
+        };
+        let resumed = resume(&begun("x", vec![turn(false)], calls.clone())).unwrap();
+        let extras: Vec<_> = resumed.open.iter().map(|open| open.call.extra.as_deref()).collect();
+        assert_eq!(extras, [Some("{\"a\":1}"), Some(UNSIGNED)], "one was too large to keep");
+        let mut second = record(2, 1, &[("c", "c")]);
+        second.data["usedFallback"] = json!(true);
+        let resumed = resume(&begun("x", vec![turn(false), second], calls)).unwrap();
+        let ChatMessage::Assistant { tool_calls, .. } = &resumed.messages[0] else { panic!("{resumed:?}") };
+        assert!(tool_calls.iter().all(|call| call.extra.is_none()), "the fallback did not give it");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) struct PartialCall {
     pub(super) args: String,
     /// Arguments that came whole and as an object, where no fragments follow.
     pub(super) whole: Option<Value>,
-    pub(super) extra: Option<Value>,
+    pub(super) extra: Option<String>,
 }
 
 /// Up to this size the arguments of a call are looked at to tell whether they are whole.

@@ -87,10 +87,13 @@ pub struct ToolCall {
     pub raw_args: String,
     /// The arguments as JSON, `{}` where there are none; `None` if they are cut or no JSON.
     pub args: Option<Value>,
-    /// What the provider wants back with the call, as it stands in `extra_content`: Gemini refuses the
-    /// next turn without the signature that it put there.
-    pub extra: Option<Value>,
+    /// What the provider wants back with the call, JSON as it stands in `extra_content`: Gemini refuses
+    /// the next turn without the signature that it put there, and others refuse a field of this name.
+    pub extra: Option<String>,
 }
+
+/// What Gemini takes for a signature that is not there any more.
+pub const UNSIGNED: &str = r#"{"google":{"thought_signature":"skip_thought_signature_validator"}}"#;
 
 impl ToolCall {
     /// The arguments as a tool gets them: some providers write `null` or `[]` for none, some put the

@@ -408,12 +408,14 @@ impl Assembler {
                 self.builder.calls.len() - 1
             }
         };
+        // The first stays, where it is repeated.
         let extra = delta.extra_content.map(RawValue::get).filter(|extra| extra.starts_with('{'));
+        let extra = extra.filter(|_| self.builder.calls[slot].extra.is_none());
         let held = [Some(&*arguments), name.as_deref(), extra].into_iter().flatten().map(str::len).sum();
         self.builder.hold(held)?;
         let call = &mut self.builder.calls[slot];
         if let Some(extra) = extra {
-            call.extra = serde_json::from_str(extra).ok();
+            call.extra = Some(extra.to_owned());
         }
         // Some providers repeat the id on every fragment, or make a new one each time: the first stays.
         if let Some(id) = id.filter(|_| call.id.is_empty()) {

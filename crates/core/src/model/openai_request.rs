@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::wire::{Fields, Request};
 use super::{ChatMessage, ReasoningForm, ToolCall, ToolSpec};
@@ -118,7 +119,7 @@ struct Call<'a> {
     kind: &'static str,
     function: Called<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    extra_content: Option<&'a Value>,
+    extra_content: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -134,5 +135,6 @@ fn call(call: &ToolCall) -> Call<'_> {
         _ => call.object().map_or(Cow::Borrowed("{}"), |object| Cow::Owned(object.to_string())),
     };
     let function = Called { name: &call.name, arguments };
-    Call { id: &call.id, kind: "function", function, extra_content: call.extra.as_ref() }
+    let extra_content = call.extra.as_deref().and_then(|extra| serde_json::from_str(extra).ok());
+    Call { id: &call.id, kind: "function", function, extra_content }
 }

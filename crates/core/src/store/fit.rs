@@ -44,13 +44,20 @@ pub fn text(text: &str, end: Option<usize>) -> String {
     end.map_or_else(|| text.to_owned(), |end| format!("{}{CUT}", &text[..end]))
 }
 
-/// A turn as it is stored, where the others have `used` bytes already. Without its reasoning, it can
-/// still be gone on behind.
+/// A turn as it is stored, where the others have `used` bytes already. Without its reasoning, and with
+/// nothing beside its calls, it can still be gone on behind.
 pub fn turn(mut data: Value, used: usize) -> Value {
-    if used + data.to_string().len() > MAX_TURNS_BYTES
-        && let Some(fields) = data.as_object_mut()
-    {
+    let is_large = used + data.to_string().len() > MAX_TURNS_BYTES;
+    let Some(fields) = data.as_object_mut() else { return data };
+    // Blocks of a provider that the store would refuse, and with them the whole message.
+    let is_refused = fields.get("reasoning").is_some_and(|given| value(given.clone(), 2) != *given);
+    if is_large || is_refused {
         fields.remove("reasoning");
+    }
+    if is_large {
+        for extra in fields.get_mut("extras").and_then(Value::as_array_mut).into_iter().flatten() {
+            extra[1] = Value::String(String::new());
+        }
     }
     data
 }
