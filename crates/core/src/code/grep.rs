@@ -3,8 +3,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread;
 
 use super::glob::Pattern;
+use super::index;
 use super::lines::{Lines, trimmed, utf16_len};
 use super::script_regex::{ScriptRegex, TooMuchBacktracking};
 
@@ -44,21 +46,24 @@ pub enum Stopped {
 }
 
 /// Searches the texts in their order; `stop` is asked before each.
-pub fn search<'p>(
-    texts: impl Iterator<Item = (&'p Arc<str>, &'p Arc<str>)>,
+pub fn search(
+    texts: &[(&Arc<str>, &Arc<str>)],
     regex: &ScriptRegex,
-    mut stop: impl FnMut() -> bool,
+    stop: impl Fn() -> bool + Sync,
 ) -> Found {
     let mut found = Found::default();
     let mut by_file: Vec<VecDeque<String>> = Vec::new();
-    for (path, text) in texts {
+    for (&(path, text), may_match) in texts.iter().zip(candidates(texts, regex, &stop)) {
         if stop() {
             found.stopped = Some(Stopped::Told);
             break;
         }
-        let mut hits = VecDeque::new();
-        let result = in_text(path, text, regex, found.total, &mut hits, &mut stop);
         found.files += 1;
+        if !may_match {
+            continue;
+        }
+        let mut hits = VecDeque::new();
+        let result = in_text(path, text, regex, found.total, &mut hits, &stop);
         match result {
             Ok(count) => found.total += count,
             Err(TooMuchBacktracking) => found.stopped = Some(Stopped::Backtracking),
@@ -90,13 +95,44 @@ pub fn search<'p>(
     found
 }
 
+/// Of each text, whether the pattern may be in it: looked at on all cores, as most texts of a large project
+/// do not have what is searched.
+fn candidates(
+    texts: &[(&Arc<str>, &Arc<str>)],
+    regex: &ScriptRegex,
+    stop: &(impl Fn() -> bool + Sync),
+) -> Vec<bool> {
+    const TEXTS_PER_THREAD: usize = 256;
+    let mut may_match = vec![true; texts.len()];
+    let threads = index::threads_for(texts.len(), TEXTS_PER_THREAD);
+    if threads < 2 {
+        return may_match;
+    }
+    let size = texts.len().div_ceil(threads);
+    thread::scope(|scope| {
+        for (texts, may_match) in texts.chunks(size).zip(may_match.chunks_mut(size)) {
+            let look = move || {
+                for ((_, text), may_match) in texts.iter().zip(may_match) {
+                    if stop() {
+                        return;
+                    }
+                    *may_match = regex.hint(text, 0).is_some();
+                }
+            };
+            // Where none can be started, all of its texts may match.
+            drop(index::builder().spawn_scoped(scope, look));
+        }
+    });
+    may_match
+}
+
 fn in_text(
     path: &str,
     text: &str,
     regex: &ScriptRegex,
     before: usize,
     hits: &mut VecDeque<String>,
-    stop: &mut impl FnMut() -> bool,
+    stop: &impl Fn() -> bool,
 ) -> Result<usize, TooMuchBacktracking> {
     let Some(hint) = regex.hint(text, 0) else { return Ok(0) };
     let lines = Lines::new(text);

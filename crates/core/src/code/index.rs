@@ -141,6 +141,9 @@ struct Layouts {
     packages: HashSet<String>,
 }
 
+/// Files that are worth a thread to read them.
+const FILES_PER_THREAD: usize = 32;
+
 /// Tells the thread that nobody waits any more.
 struct GiveUp(Arc<AtomicBool>);
 
@@ -221,7 +224,7 @@ pub async fn on_thread<T: Send + 'static>(
 }
 
 /// A thread with a stack for deep texts.
-fn builder() -> thread::Builder {
+pub(super) fn builder() -> thread::Builder {
     thread::Builder::new().name("polaris-code".to_owned()).stack_size(depth::STACK_BYTES)
 }
 
@@ -240,33 +243,41 @@ fn update(
         known.revision == file.revision && known.code.as_ref().is_none_or(|code| code.layout == layouts.id)
     };
     let texts: Vec<_> = project.texts().collect();
-    let stale: Vec<_> = {
+    // What this update ends with is its own: one that was given up may still write into `read`.
+    let mut found: Vec<OnceLock<Arc<Indexed>>> = Vec::new();
+    found.resize_with(texts.len(), OnceLock::new);
+    {
         let read = lock(read);
-        let is_stale = |path: &Arc<str>, file| read.get(path).is_none_or(|known| !is_current(known, file));
-        texts.iter().filter(|(path, file, _)| is_stale(path, file)).collect()
-    };
+        for (slot, (path, file, _)) in found.iter().zip(&texts) {
+            if let Some(known) = read.get(*path).filter(|known| is_current(known, file)) {
+                drop(slot.set(Arc::clone(known)));
+            }
+        }
+    }
+    let stale: Vec<_> = found.iter().zip(&texts).filter(|(slot, _)| slot.get().is_none()).collect();
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some(&&(path, file, text)) = stale.get(next.fetch_add(1, Ordering::Relaxed))
+        while let Some(&(slot, &(path, file, text))) = stale.get(next.fetch_add(1, Ordering::Relaxed))
             && !gone.load(Ordering::Relaxed)
         {
             let known = lock(read).get(path).cloned();
             let indexed = Arc::new(read_file(path, file, text, known, &layouts));
+            drop(slot.set(Arc::clone(&indexed)));
             lock(read).insert(Arc::clone(path), indexed);
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads_for(stale.len()) {
+        for _ in 1..threads_for(stale.len(), FILES_PER_THREAD) {
             // One that cannot be started leaves its part to the others.
             drop(builder().spawn_scoped(scope, work));
         }
         work();
     });
-    let files: Files = {
-        let read = lock(read);
-        let known = |path: &Arc<str>, file| read.get(path).filter(|known| is_current(known, file)).cloned();
-        texts.iter().filter_map(|(path, file, _)| Some((Arc::clone(path), known(path, file)?))).collect()
-    };
+    let files: Files = found
+        .into_iter()
+        .zip(&texts)
+        .filter_map(|(slot, (path, ..))| Some((Arc::clone(path), slot.into_inner()?)))
+        .collect();
     // What is gone is kept no longer, unless somebody else goes on from here.
     if !gone.load(Ordering::Relaxed) {
         lock(read).retain(|path, _| files.contains_key(path));
@@ -275,13 +286,12 @@ fn update(
     (index, layouts)
 }
 
-/// How many threads read that many files: one for each core that this process may use, within bounds, and
-/// none for a handful of files.
-fn threads_for(files: usize) -> usize {
-    const FILES_PER_THREAD: usize = 32;
+/// How many threads work on that many files: one for each core that this process may use, within bounds,
+/// and no more than have `each` files.
+pub(super) fn threads_for(files: usize, each: usize) -> usize {
     const MAX_THREADS: usize = 4;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    cores.min(MAX_THREADS).min(files.div_ceil(FILES_PER_THREAD))
+    cores.min(MAX_THREADS).min(files.div_ceil(each))
 }
 
 fn read_file(

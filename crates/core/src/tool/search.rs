@@ -236,7 +236,7 @@ fn search_texts(
         return with_notes(text, skip.into_iter().chain(shortfall).collect());
     }
     let all = texts.len();
-    let found = grep::search(texts.into_iter(), regex, || deadline.is_over());
+    let found = grep::search(&texts, regex, || deadline.is_over());
     let mut notes = Vec::new();
     match found.stopped {
         Some(Stopped::Told) => notes.push(timed_out(time, found.files, all, "files")),

@@ -88,8 +88,10 @@ impl State {
     }
 
     fn page(&self, request: &PageRequest) -> FilesPage {
-        let files = self.files.iter().filter(|_| request.unless != Some(self.updated_at));
-        let rows = files.map(|(path, file)| FileRow {
+        if request.unless == Some(self.updated_at) {
+            return FilesPage { updated_at: self.updated_at, rows: Vec::new(), cursor: None };
+        }
+        let rows = self.files.iter().map(|(path, file)| FileRow {
             id: path.clone(),
             parent_id: None,
             name: path.clone(),
