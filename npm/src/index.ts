@@ -157,6 +157,8 @@ function variables(withTypescript: boolean): Record<string, string | undefined> 
 class RunHandle implements Run {
   readonly #native: NativeRun;
   readonly #tools: ToolHost | undefined;
+  /** Calls of `nextBatch` that wait. */
+  #open = 0;
 
   constructor(run: NativeRun, tools: ReadonlyMap<string, OwnTool>) {
     this.#native = run;
@@ -171,11 +173,21 @@ class RunHandle implements Run {
 
   async nextBatch(): Promise<Event[] | null> {
     try {
-      const rest = this.#native.restOfEvents();
-      const batch = rest === undefined ? await this.#native.nextBatch() : rest;
+      // Who asks behind another waits for it.
+      const rest = this.#open === 0 ? this.#native.restOfEvents() : undefined;
+      const batch = rest === undefined ? await this.#waitForBatch() : rest;
       return batch === null ? null : (JSON.parse(batch) as Event[]);
     } catch (error) {
       throw fromNative(error);
+    }
+  }
+
+  async #waitForBatch(): Promise<string | null> {
+    this.#open++;
+    try {
+      return await this.#native.nextBatch();
+    } finally {
+      this.#open--;
     }
   }
 

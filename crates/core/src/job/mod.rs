@@ -12,8 +12,10 @@ pub mod process_message;
 mod repair;
 mod resume;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -246,11 +248,25 @@ impl Context {
     /// Runs `body` until it ends or the run is asked to stop. A stopped body is dropped at once:
     /// its sockets close and its tools end.
     pub(crate) async fn until_cancelled<T>(&self, body: impl Future<Output = T>) -> Result<T, CancelReason> {
-        tokio::select! {
-            biased;
-            reason = self.cancel.cancelled() => Err(reason),
-            value = body => Ok(value),
-        }
+        let mut body = pin!(body);
+        let mut stopped = pin!(self.cancel.cancelled());
+        let mut listening: Option<Waker> = None;
+        poll_fn(move |context| {
+            if let Some(reason) = self.cancel.reason() {
+                return Poll::Ready(Err(reason));
+            }
+            // Each piece of an answer comes by here, and to look at the token takes a lock: who listens
+            // already is woken by it.
+            let is_heard = |known: &Waker| known.will_wake(context.waker());
+            if !listening.as_ref().is_some_and(is_heard) {
+                listening = Some(context.waker().clone());
+                if let Poll::Ready(reason) = stopped.as_mut().poll(context) {
+                    return Poll::Ready(Err(reason));
+                }
+            }
+            body.as_mut().poll(context).map(Ok)
+        })
+        .await
     }
 }
 
