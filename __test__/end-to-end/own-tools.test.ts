@@ -56,6 +56,33 @@ it("work beside the built-in ones, are stored like them, and know project and ru
   assert.equal(told[0]?.content, "You work in a shop.");
 });
 
+it("editFile is there when it is named, and says with the edit what it broke", async () => {
+  const args = { path: "sum.ts", oldText: "= 1;", newText: '= "one";' };
+  const sent = await world.send("Break the sum", [
+    {
+      toolCalls: [
+        {
+          id: "c_write",
+          name: "writeFile",
+          args: { path: "sum.ts", content: "export const sum: number = 1;\n" },
+        },
+        { id: "c_edit", name: "editFile", args },
+        { id: "c_again", name: "editFile", args },
+      ],
+    },
+    { text: "It is broken." },
+  ]);
+  assert.equal((await sent.final()).status, "completed");
+  const results = new Map(callsOf(await sent.now()).map(({ id, result }) => [id, String(result)]));
+  assert.match(
+    results.get("c_edit") ?? "",
+    /^Successfully edited sum\.ts \(1 replacement, line 1\)\n\n.*sum\.ts/,
+  );
+  assert.match(results.get("c_again") ?? "", /^Error editing file: .*not found/);
+  const files = new Map((await sent.files()).map(({ path, content }) => [path, content]));
+  assert.equal(files.get("sum.ts"), 'export const sum: number = "one";\n');
+});
+
 it("that never end are told to stop when the message is cancelled", async () => {
   const call = { id: "c_hang", name: "askTheWarehouse", args: { forever: true } };
   const sent = await world.send("Ask the warehouse", [{ text: "Asking. ", toolCalls: [call] }]);
