@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
@@ -24,11 +25,18 @@ fn server() -> Option<PathBuf> {
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let path = root.join(format!("node_modules/@typescript/typescript-linux-{arch}/lib/tsc"));
-    if path.is_file() {
-        return Some(path);
+    if !path.is_file() {
+        eprintln!("left out: {} is not installed", path.display());
+        return None;
     }
-    eprintln!("left out: {} is not installed", path.display());
-    None
+    // Confined, it is an ordinary user's.
+    let may_enter =
+        |folder: &Path| folder.metadata().is_ok_and(|folder| folder.permissions().mode() & 0o001 != 0);
+    if !path.ancestors().skip(1).all(may_enter) {
+        eprintln!("left out: {} is in a folder that others may not enter", path.display());
+        return None;
+    }
+    Some(path)
 }
 
 /// cargo builds the programs of other packages only when it is told to.

@@ -177,6 +177,11 @@ mod tests {
         let data = json!({ "step": 1, "reasoning": { "text": "x".repeat(8_000) } });
         assert_eq!(turn(data.clone(), 0), data);
         assert_eq!(turn(data, MAX_TURNS_BYTES), json!({ "step": 1 }));
+        let signed = json!({ "step": 1, "extras": [["c", "x".repeat(4_000)]] });
+        assert_eq!(turn(signed.clone(), 0), signed);
+        assert_eq!(turn(signed, MAX_TURNS_BYTES), json!({ "step": 1, "extras": [["c", ""]] }));
+        let refused = json!({ "step": 1, "reasoning": { "text": "", "blocks": [{ "$type": "x" }] } });
+        assert_eq!(turn(refused, 0), json!({ "step": 1 }), "Convex would refuse the message for it");
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod memory;
 mod session;
 mod wire;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -121,6 +121,9 @@ pub enum Silence {
     /// It would read files outside the project.
     #[error("{0} points outside the project")]
     Outside(Arc<str>),
+    /// It runs as an ordinary user, who may not enter a folder on the way to it.
+    #[error("it lies in a folder that only root may enter")]
+    Hidden,
     /// It does not run, or does not know.
     #[error("it failed")]
     Failed,
@@ -205,7 +208,10 @@ impl LanguageServer {
         };
         let (time, late) = if is_warm { (WARM, Silence::Slow) } else { (COLD, Silence::Starting) };
         match tokio::time::timeout(time, answer).await {
-            Ok(answer) => answer.unwrap_or(Err(Silence::Failed)),
+            Ok(answer) => answer.unwrap_or(Err(Silence::Failed)).map_err(|why| match why {
+                Silence::Failed if is_hidden(program) => Silence::Hidden,
+                why => why,
+            }),
             Err(_) => Err(late),
         }
     }
@@ -215,6 +221,21 @@ impl LanguageServer {
         let driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
         driver.as_ref().map(|driver| driver.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
     }
+}
+
+/// Whether this process is root's, and a folder on the way to `program` is for root alone, such as root's
+/// home: the confined server is an ordinary user's.
+#[cfg(target_os = "linux")]
+fn is_hidden(program: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let may_enter = |folder: &Path| std::fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o001 != 0);
+    is_root && !program.ancestors().skip(1).all(may_enter)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_hidden(_program: &Path) -> bool {
+    false
 }
 
 impl Driver {

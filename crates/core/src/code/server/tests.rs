@@ -46,6 +46,23 @@ async fn without_a_server_there_is_no_answer_and_no_error() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_in_a_folder_for_root_alone_is_hidden_from_who_is_confined() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let folder = std::env::temp_dir().join(format!("polaris-hidden-{}", std::process::id()));
+    let inner = folder.join("lib");
+    std::fs::create_dir_all(&inner).unwrap();
+    let program = inner.join("tsc");
+    let is_root = std::fs::metadata(&folder).unwrap().uid() == 0;
+    for (mode, hidden) in [(0o755, false), (0o700, is_root)] {
+        set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(is_hidden(&program), hidden, "{mode:o}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 fn with(program: &str, left: MemoryLeft) -> LanguageServer {
     let env = [(PATH_VARIABLE, program)].into_iter().collect();
     LanguageServer { left, ..LanguageServer::new(&env) }
