@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { ask, type Call } from "./ask.ts";
+import { ask, type Call, HIDDEN } from "./ask.ts";
 import { BROKEN } from "./corpus.ts";
 import {
   CODE,
@@ -80,7 +80,7 @@ function compare(
   return differing;
 }
 
-describe("with types, for every name of the corpus", () => {
+describe("with types, for every name of the corpus", { skip: HIDDEN }, () => {
   const names = NAMES.filter((name) => !isCommon(name));
   let defined: string[];
   let used: string[];
@@ -105,7 +105,9 @@ describe("with types, for every name of the corpus", () => {
   });
 });
 
-it("getDiagnostics reports TypeScript's errors, but for what is only not installed", async () => {
+it("getDiagnostics reports TypeScript's errors, but for what is only not installed", {
+  skip: HIDDEN,
+}, async () => {
   const answers = await ask(
     CODE.map((path) => ({ tool: "getDiagnostics", args: { path, severity: "error" } })),
     true,

@@ -1,6 +1,9 @@
 // Asks the tools about the corpus as a model would: a run of the job `agent` whose model makes one call
 // after the other.
 
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type Event, startRun } from "polaris-agent";
 import { startModelServer, useModel } from "../addon/model-server.ts";
 import { CORPUS } from "./corpus.ts";
@@ -13,6 +16,20 @@ export interface Call {
 const CALLS_PER_TURN = 100;
 const UNTYPED = /without type information|syntax only/;
 const PASSES = /it is still starting|it took too long/;
+
+/** Why there are no answers with types: a worker of root confines the server to an ordinary user. */
+export const HIDDEN =
+  process.platform === "linux" &&
+  process.getuid?.() === 0 &&
+  foldersAbove(fileURLToPath(import.meta.url)).some(
+    (path) => (statSync(path).mode & 0o001) === 0,
+  ) &&
+  "this folder is for root alone, and the language server is an ordinary user's";
+
+function foldersAbove(path: string): string[] {
+  const above = dirname(path);
+  return above === path ? [] : [above, ...foldersAbove(above)];
+}
 
 /**
  * The answers, in the order of the calls. With types, what was answered before the language server had
