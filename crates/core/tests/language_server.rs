@@ -4,13 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use polaris_core::code::server::LanguageServer;
+use polaris_core::code::server::{LanguageServer, is_hidden};
 use polaris_core::config::Env;
 use polaris_core::tool::ToolError;
 use polaris_core::tool::command::ExecuteCommand;
@@ -29,11 +28,8 @@ fn server() -> Option<PathBuf> {
         eprintln!("left out: {} is not installed", path.display());
         return None;
     }
-    // Confined, it is an ordinary user's.
-    let may_enter =
-        |folder: &Path| folder.metadata().is_ok_and(|folder| folder.permissions().mode() & 0o001 != 0);
-    if !path.ancestors().skip(1).all(may_enter) {
-        eprintln!("left out: {} is in a folder that others may not enter", path.display());
+    if is_hidden(&path) {
+        eprintln!("left out: {} is in a folder that only root may enter", path.display());
         return None;
     }
     Some(path)

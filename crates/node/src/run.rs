@@ -74,10 +74,9 @@ impl NativeRun {
     }
 
     /// What `next_batch` would give, once the run is over: a promise would take the way to the runtime's
-    /// thread and back. `undefined` before that, and while somebody waits in `next_batch`.
+    /// thread and back. `undefined` before that. Not to be asked while somebody waits in `next_batch`.
     #[napi(catch_unwind, ts_return_type = "string | null | undefined")]
     pub fn rest_of_events(&self, env: &Env) -> Result<Either<Either<String, Null>, Undefined>> {
-        let Ok(_turn) = self.pulling.try_lock() else { return Ok(Either::B(())) };
         Ok(match self.run.rest_of_events() {
             None => Either::B(()),
             Some(None) => Either::A(Either::B(Null)),

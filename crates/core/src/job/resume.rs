@@ -38,10 +38,10 @@ pub(super) fn resume(begun: &Begun) -> Option<Resume> {
     for turn in &turns {
         let text = content.get(start..turn.end)?.to_owned();
         start = turn.end;
+        // Only the provider that gave it wants it back.
+        let extras = if turn.used_fallback == last.used_fallback { turn.extras.as_slice() } else { &[] };
         let open = turn.calls.iter().map(|(id, provider_id)| {
-            // Only the provider that gave it wants it back.
-            let extras = turn.extras.iter().filter(|_| turn.used_fallback == last.used_fallback);
-            let extra = extras.into_iter().find(|(of, _)| of == id);
+            let extra = extras.iter().find(|(of, _)| of == id);
             let extra = extra.map(|(_, kept)| if kept.is_empty() { UNSIGNED } else { kept }.to_owned());
             open(&begun.tool_calls, id, provider_id, extra)
         });

@@ -226,15 +226,16 @@ impl LanguageServer {
 /// Whether this process is root's, and a folder on the way to `program` is for root alone, such as root's
 /// home: the confined server is an ordinary user's.
 #[cfg(target_os = "linux")]
-fn is_hidden(program: &Path) -> bool {
+pub fn is_hidden(program: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     let may_enter = |folder: &Path| std::fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o001 != 0);
     is_root && !program.ancestors().skip(1).all(may_enter)
 }
 
+/// Commands are confined on Linux only.
 #[cfg(not(target_os = "linux"))]
-fn is_hidden(_program: &Path) -> bool {
+pub fn is_hidden(_program: &Path) -> bool {
     false
 }
 
