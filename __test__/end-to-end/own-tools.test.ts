@@ -76,7 +76,7 @@ it("editFile is there when it is named, and says with the edit what it broke", a
   const results = new Map(callsOf(await sent.now()).map(({ id, result }) => [id, String(result)]));
   assert.match(
     results.get("c_edit") ?? "",
-    /^Successfully edited sum\.ts \(1 replacement, line 1\)\n\n.*sum\.ts/,
+    /^Successfully edited sum\.ts \(1 replacement, line 1\)\n\n(Found 1 diagnostic.*\n\[error\] sum\.ts:1:14 - TS2322|.* sum\.ts)/,
   );
   assert.match(results.get("c_again") ?? "", /^Error editing file: .*not found/);
   const files = new Map((await sent.files()).map(({ path, content }) => [path, content]));
