@@ -137,13 +137,18 @@ impl Lab {
 pub(crate) enum Packages {
     /// These of its own.
     Own(&'static [&'static str]),
-    /// What `__test__/sandbox/tools` installs.
+    /// What `__test__/sandbox/tools` installs for projects.
     Tools,
+    /// The package managers that it installs.
+    Managers,
 }
+
+/// Folders of [`Packages::Managers`].
+const MANAGERS: [&str; 4] = ["pnpm", "yarn", "@yarnpkg", "@oven"];
 
 impl Packages {
     /// The folder that they lie in.
-    fn place(&self) -> Option<PathBuf> {
+    pub(crate) fn place(&self) -> Option<PathBuf> {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let (folder, is_there) = match self {
             Self::Own(names) => {
@@ -152,7 +157,7 @@ impl Packages {
                 let is_there = names.iter().all(|name| folder.join(name).is_dir());
                 (folder, is_there)
             }
-            Self::Tools => {
+            Self::Tools | Self::Managers => {
                 let tools = std::env::var_os(TOOLS_VARIABLE).map(|place| PathBuf::from(place).join("tools"));
                 let tools = tools.unwrap_or_else(|| repository.join("__test__/sandbox/tools/node_modules"));
                 let is_there = tools.join("vitest").is_dir();
@@ -169,10 +174,14 @@ impl Packages {
     fn names(&self, place: &Path) -> Vec<String> {
         match self {
             Self::Own(names) => names.iter().map(|&name| name.to_owned()).collect(),
-            Self::Tools => {
+            Self::Tools | Self::Managers => {
                 let entries = std::fs::read_dir(place).unwrap().flatten();
                 let names = entries.map(|entry| entry.file_name().into_string().unwrap());
-                names.filter(|name| !name.starts_with('.')).collect()
+                let wanted = |name: &String| {
+                    !name.starts_with('.')
+                        && MANAGERS.contains(&name.as_str()) == matches!(self, Self::Managers)
+                };
+                names.filter(wanted).collect()
             }
         }
     }

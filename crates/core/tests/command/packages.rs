@@ -1,9 +1,9 @@
 //! Installing packages from the registry that the operator names, and reaching nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::TcpListener as Listener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,10 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use super::lab::{FILES, Lab, files};
+use polaris_core::workspace::materialise::packages::LOCKS;
+use polaris_core::workspace::{ChangeLine, ProjectFiles as _};
+
+use super::lab::{FILES, Lab, Packages, files};
 
 const TOKEN: &str = "canary-token";
 
@@ -30,8 +33,8 @@ impl Drop for Registry {
     }
 }
 
-/// An archive of a package whose scripts leave a mark.
-fn archive(name: &str) -> Vec<u8> {
+/// An archive of a package whose scripts leave a mark, and its digest as lock files hold it.
+fn archive(name: &str) -> (Vec<u8>, String) {
     let place = unique();
     std::fs::create_dir_all(place.join("package")).unwrap();
     let manifest = format!(
@@ -42,8 +45,11 @@ fn archive(name: &str) -> Vec<u8> {
     let made = Command::new("tar").args(["czf", "a.tgz", "package"]).current_dir(&place).status().unwrap();
     assert!(made.success());
     let bytes = std::fs::read(place.join("a.tgz")).unwrap();
+    let script =
+        "require('crypto').createHash('sha512').update(require('fs').readFileSync('a.tgz')).digest('base64')";
+    let digest = Command::new("node").args(["-p", script]).current_dir(&place).output().unwrap().stdout;
     std::fs::remove_dir_all(place).unwrap();
-    bytes
+    (bytes, format!("sha512-{}", String::from_utf8(digest).unwrap().trim()))
 }
 
 fn unique() -> PathBuf {
@@ -59,14 +65,18 @@ impl Registry {
         let mut answers: HashMap<String, (&str, Vec<u8>)> = HashMap::new();
         for name in ["left-pad", "right-pad"] {
             let tarball = format!("{url}{name}/-/{name}-1.0.0.tgz");
+            let (bytes, integrity) = archive(name);
+            let dist = serde_json::json!({ "tarball": tarball, "integrity": integrity });
             let data = serde_json::json!({
                 "name": name,
                 "dist-tags": { "latest": "1.0.0" },
-                "versions": { "1.0.0": { "name": name, "version": "1.0.0", "dist": { "tarball": tarball } } },
+                // What is too new, some managers do not install.
+                "time": { "1.0.0": "2020-01-01T00:00:00.000Z" },
+                "versions": { "1.0.0": { "name": name, "version": "1.0.0", "dist": dist } },
             });
             answers.insert(format!("/npm/{name}"), ("application/json", data.to_string().into_bytes()));
             let path = format!("/npm/{name}/-/{name}-1.0.0.tgz");
-            answers.insert(path, ("application/octet-stream", archive(name)));
+            answers.insert(path, ("application/octet-stream", bytes));
         }
         let (asked, answers) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(answers));
         let log = Arc::clone(&asked);
@@ -252,4 +262,91 @@ async fn what_is_wrong_with_an_installation_is_said_at_once() {
     let lab = Lab::with(&[("POLARIS_NPM_REGISTRY", &closed)], 60_000);
     let text = lab.err("npm install left-pad").await;
     assert!(text.contains("502") && text.contains("the registry cannot be reached"), "{text}");
+}
+
+/// The other package managers: name, package and program.
+const MANAGERS: [(&str, &str, &str); 4] = [
+    ("pnpm", "pnpm", "bin/pnpm.cjs"),
+    ("yarn", "yarn", "bin/yarn.js"),
+    ("yarn", "@yarnpkg/cli-dist", "bin/yarn.js"),
+    ("bun", "@oven/bun-linux-x64", "bin/bun"),
+];
+
+/// Node with a package manager beside it, as a version manager installs them; goes away with it.
+struct Installed(PathBuf);
+
+impl Installed {
+    fn new(tools: &Path, (program, package, file): (&str, &str, &str)) -> Option<Self> {
+        let from = tools.join(package);
+        if !from.join(file).is_file() {
+            eprintln!("left out: {package} has no program for this machine");
+            return None;
+        }
+        let installed = Self(unique());
+        let to = installed.0.join("lib/node_modules").join(package);
+        for folder in [to.parent().unwrap(), &installed.bin()] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        assert!(Command::new("cp").arg("-r").args([&from, &to]).status().unwrap().success());
+        let node = Command::new("node").args(["-p", "process.execPath"]).output().unwrap().stdout;
+        let node = String::from_utf8(node).unwrap();
+        std::os::unix::fs::symlink(node.trim(), installed.bin().join("node")).unwrap();
+        std::os::unix::fs::symlink(to.join(file), installed.bin().join(program)).unwrap();
+        Some(installed)
+    }
+
+    fn bin(&self) -> PathBuf {
+        self.0.join("bin")
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn every_package_manager_asks_the_one_registry_and_its_lock_file_names_it() {
+    let Some(tools) = Packages::Managers.place() else { return };
+    for manager in MANAGERS {
+        let (program, package, _) = manager;
+        let Some(installed) = Installed::new(&tools, manager) else { continue };
+        let path = installed.bin().display().to_string();
+        let registry = Registry::start().await;
+        let store = files(&[
+            ("package.json", r#"{"name":"demo","version":"1.0.0"}"#),
+            (".yarnrc.yml", "nodeLinker: node-modules\nenableScripts: true\n"),
+            (".yarnrc", "--install.ignore-scripts false\n"),
+        ]);
+        let mut variables = registry.variables().to_vec();
+        variables.push(("PATH", &path));
+        let another_machine = || Lab::on(Arc::clone(&store), &variables, 60_000);
+        let use_it = "node -p 'require(`left-pad`)'";
+        let lab = another_machine();
+        let text = lab.ok(&format!("{program} add left-pad")).await;
+        assert_eq!(lab.ok(use_it).await, "left-pad is here", "{package}: {text}");
+        let stored = store.snapshot();
+        assert!(stored["package.json"].contains("left-pad"), "{package}: {stored:#?}");
+        let lock = |stored: &BTreeMap<String, String>| {
+            let lock = LOCKS.iter().find_map(|lock| stored.get(*lock)).cloned();
+            lock.unwrap_or_else(|| panic!("{package}: {text}: {stored:#?}"))
+        };
+        let text = lock(&stored);
+        assert!(text.contains("left-pad") && !text.contains("4873"), "{package}: {text}");
+        assert!(!stored.contains_key("ran.txt"), "{package}: scripts of packages do not run");
+        // By the lock file.
+        let lab = another_machine();
+        lab.ok(&format!("{program} install")).await;
+        assert_eq!(lab.ok(use_it).await, "left-pad is here", "{package}");
+        assert_eq!(store.snapshot(), stored, "{package}");
+        // What somebody has written into package.json.
+        let wanted = stored["package.json"].replace("left-pad", "right-pad");
+        store.write("package.json", &wanted, &ChangeLine::default()).await.unwrap();
+        let lab = another_machine();
+        lab.ok(&format!("{program} install")).await;
+        assert_eq!(lab.ok("node -p 'require(`right-pad`)'").await, "right-pad is here", "{package}");
+        assert!(lock(&store.snapshot()).contains("right-pad"), "{package}");
+        assert!(registry.asked().iter().all(|line| line.starts_with("GET /npm/")), "{package}");
+    }
 }

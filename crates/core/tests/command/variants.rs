@@ -71,7 +71,9 @@ fn works(name: &str, user: Option<u32>, kernel: bool) {
     std::fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
     let tools = folder.join("packages");
     Packages::Own(&["typescript", "prettier"]).copy(&tools.join("own"));
-    Packages::Tools.copy(&tools.join("tools"));
+    for packages in [Packages::Tools, Packages::Managers] {
+        packages.copy(&tools.join("tools"));
+    }
     let temp = folder.join("temp");
     std::fs::create_dir(&temp).unwrap();
     let mut command = Command::new(tests);

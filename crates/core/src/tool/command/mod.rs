@@ -292,7 +292,9 @@ impl Session<'_> {
         mut request: Request,
         workspace: &Workspace,
     ) -> Result<Output, ToolError> {
-        request.argv = packages::without_scripts(&request.argv);
+        if request.argv[0] != "yarn" || self.is_yarn_1(&request, workspace).await? {
+            request.argv = packages::without_scripts(&request.argv);
+        }
         if self.confinement.level() == Level::None {
             // It can reach whatever the worker can.
             request.env = packages::environment(request.env, registry.url());
@@ -305,6 +307,14 @@ impl Session<'_> {
             output = self.run_one(request, workspace, self.printed) => output,
             Err(why) = open.serve() => Err(ToolError::Text(why)),
         }
+    }
+
+    /// Asks the Yarn that this request starts: which one that is, the project may say.
+    async fn is_yarn_1(&self, request: &Request, workspace: &Workspace) -> Result<bool, ToolError> {
+        let argv = ["yarn", "--version"].map(str::to_owned).to_vec();
+        let request = Request { argv, ..request.clone() };
+        let output = self.run_one(request, workspace, &|_, _: &str| {}).await?;
+        Ok(packages::is_yarn_1(&output.stdout))
     }
 
     /// Makes the project a repository whose first commit is what is stored. False: git is missing,
@@ -346,11 +356,16 @@ impl Session<'_> {
         cwd: PathBuf,
         limits: Limits,
     ) -> Request {
+        let mut env = self.programs.environment(workspace.temp());
+        if argv.first().is_some_and(|program| program == "yarn") {
+            // Yarn 1 ends when it may not read the npmrc of Node's own prefix.
+            env.push(("PREFIX".to_owned(), workspace.temp().display().to_string()));
+        }
         Request {
             level: self.confinement.level(),
             program,
             argv: argv.to_vec(),
-            env: self.programs.environment(workspace.temp()),
+            env,
             cwd,
             workspace: workspace.root().to_owned(),
             temp: workspace.temp().to_owned(),

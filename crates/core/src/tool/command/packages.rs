@@ -13,9 +13,12 @@ use crate::workspace::materialise::packages::LOCKS;
 /// An installation may take as many times as long as another command.
 pub const TIMES: u64 = 4;
 
-/// What is set for an installation, over what every command has. npm and pnpm read `npm_config_*`,
-/// Yarn 1 as well; later Yarns read `YARN_*`, Bun reads `BUN_CONFIG_*`.
+/// What is set for an installation, over what every command has. npm, pnpm up to 10 and Yarn 1 read
+/// `npm_config_*`, later pnpms `pnpm_config_*`; later Yarns read `YARN_*`, Bun reads `BUN_CONFIG_*`.
 pub fn environment(mut environment: Vec<(String, String)>, registry: &str) -> Vec<(String, String)> {
+    let home = environment.iter().find(|(name, _)| name == "HOME").map_or("", |(_, home)| home);
+    // Left to itself, pnpm looks for a place on the project's file system, up to its root.
+    let store = &format!("{home}/pnpm-store");
     let set = [
         ("npm_config_offline", "false"),
         ("npm_config_registry", registry),
@@ -25,6 +28,15 @@ pub fn environment(mut environment: Vec<(String, String)>, registry: &str) -> Ve
         ("npm_config_fetch_retries", "2"),
         ("npm_config_fetch_retry_mintimeout", "200"),
         ("npm_config_progress", "false"),
+        ("npm_config_store_dir", store),
+        ("pnpm_config_store_dir", store),
+        ("pnpm_config_offline", "false"),
+        ("pnpm_config_registry", registry),
+        ("pnpm_config_ignore_scripts", "true"),
+        // With `CI` set, pnpm and Yarn refuse a package.json that has changed, unless told otherwise.
+        ("npm_config_frozen_lockfile", "false"),
+        ("pnpm_config_frozen_lockfile", "false"),
+        ("YARN_ENABLE_IMMUTABLE_INSTALLS", "false"),
         ("YARN_NPM_REGISTRY_SERVER", registry),
         ("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1"),
         ("YARN_ENABLE_SCRIPTS", "false"),
@@ -41,15 +53,18 @@ pub fn environment(mut environment: Vec<(String, String)>, registry: &str) -> Ve
 }
 
 /// The command with its scripts off, whatever it says itself: of two options the last one counts.
-/// Yarn has no such option in all versions, and is told by its environment.
 pub fn without_scripts(command: &[String]) -> Vec<String> {
     const OPTION: &str = "--ignore-scripts";
     let mut command = command.to_vec();
-    if command.first().is_some_and(|program| program != "yarn") {
-        let end = command.iter().position(|word| word == "--").unwrap_or(command.len());
-        command.insert(end, OPTION.to_owned());
-    }
+    let end = command.iter().position(|word| word == "--").unwrap_or(command.len());
+    command.insert(end, OPTION.to_owned());
     command
+}
+
+/// Whether this is a Yarn that knows the option: later ones refuse it, and obey
+/// `YARN_ENABLE_SCRIPTS`. `printed` is what it says of its version.
+pub fn is_yarn_1(printed: &[u8]) -> bool {
+    matches!(printed.trim_ascii_start(), [b'0' | b'1', b'.', ..])
 }
 
 /// The registry, while a command runs.
@@ -120,9 +135,18 @@ mod tests {
             ("npm install --ignore-scripts=false", "npm install --ignore-scripts=false --ignore-scripts"),
             ("npm install -- left-pad", "npm install --ignore-scripts -- left-pad"),
             ("pnpm add x", "pnpm add x --ignore-scripts"),
-            ("yarn add x", "yarn add x"),
+            ("yarn", "yarn --ignore-scripts"),
         ] {
             assert_eq!(without_scripts(&words(line)), words(expected));
+        }
+    }
+
+    #[test]
+    fn a_yarn_is_known_by_its_version() {
+        for (printed, expected) in
+            [("1.22.22\n", true), ("4.18.1\n", false), ("10.0.0", false), ("", false), ("1", false)]
+        {
+            assert_eq!(is_yarn_1(printed.as_bytes()), expected, "{printed}");
         }
     }
 

@@ -25,6 +25,9 @@ const MAX_ENTRIES: usize = 100_000;
 
 /// Results of tools, not of people.
 const IGNORED: [&str; 8] = ["node_modules", ".git", "dist", "build", ".next", "coverage", ".turbo", ".cache"];
+/// What Yarn keeps for itself (yarnpkg.com/getting-started/qa, "Which files should be gitignored?").
+const OF_YARN: [&str; 4] =
+    ["/.yarn/cache/", "/.yarn/unplugged/", "/.yarn/install-state.gz/", "/.yarn/build-state.yml/"];
 
 /// What a command did to the files.
 #[derive(Debug, Default, PartialEq)]
@@ -204,7 +207,9 @@ impl Workspace {
 
 fn is_ignored(ignored: &Gitignore, path: &str, is_dir: bool) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
+    let whole = format!("/{path}/");
     path.split('/').any(|name| IGNORED.contains(&name))
+        || OF_YARN.iter().any(|kept| whole.contains(kept))
         || (!is_dir && name.ends_with(".log"))
         || ignored.matched_path_or_any_parents(path, is_dir).is_ignore()
 }
