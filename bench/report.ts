@@ -42,20 +42,20 @@ interface Comparison<K extends string> {
   ours: NoInfer<K>;
   peer: NoInfer<K>;
   /** What is compared; less is better. */
-  of: (sample: Sample) => number;
+  of: (sample: Sample, round: Round<NoInfer<K>>) => number;
   goal?: number;
 }
 
 /** A row that says how many times less we need than a peer. */
 export function compare<K extends string>(rounds: readonly Round<K>[], spec: Comparison<K>): Row {
   const { metric, unit, ours, peer, of, goal } = spec;
-  const ratio = median(rounds.map((round) => of(round[peer]) / of(round[ours])));
+  const ratio = median(rounds.map((round) => of(round[peer], round) / of(round[ours], round)));
   return {
     metric,
     unit,
-    ours: digits(median(rounds.map((round) => of(round[ours])))),
+    ours: digits(median(rounds.map((round) => of(round[ours], round)))),
     peer: label(peerOf(rounds, peer)),
-    peerValue: digits(median(rounds.map((round) => of(round[peer])))),
+    peerValue: digits(median(rounds.map((round) => of(round[peer], round)))),
     ratio: digits(ratio),
     ...(goal === undefined ? {} : { goal }),
     met: goal === undefined ? null : ratio >= goal,
