@@ -260,7 +260,11 @@ const ttft: Suite = async ({ sizes, rounds }) => {
     peerTls: { ...plan, client: "ai-anthropic", tls: true },
   });
   type Of = (sample: Sample, round: Round<"floor">) => number;
-  const timed = (name: string, of: Of) => ({ metric: `time to first token${name}`, unit: "ms", of });
+  const timed = (name: string, of: Of) => ({
+    metric: `time to first token${name}`,
+    unit: "ms",
+    of,
+  });
   // What a client adds to a request and its answer as such, which the floor needs as well.
   const added = ({ floor }: Round<"floor">, ms: number) => Math.max(LEAST_MS, ms - floor.warmMs);
   const warm = timed(" added, warm", ({ warmMs }, round) => added(round, warmMs));

@@ -21,6 +21,7 @@ import type {
   RunResult,
 } from "./generated.ts";
 import { type Diagnostics, type NativeRun, native, packageRoot } from "./native.ts";
+import { mailboxOf, promiseOf } from "./promises.ts";
 import { type OwnTool, ownTools, ToolHost } from "./tools.ts";
 import { TYPESCRIPT_VARIABLE, typescriptServer } from "./typescript.ts";
 
@@ -101,7 +102,8 @@ export function startRun<J extends JobName>(request: RunRequest<J>): Run {
   const tools = ownTools(request.options);
   const spec = specOf(request);
   try {
-    const run = addon.startRun(spec, JSON.stringify(variables(looksAtCode(request))));
+    const given = JSON.stringify(variables(looksAtCode(request)));
+    const run = addon.startRun(mailboxOf(addon), spec, given);
     return new RunHandle(run, tools);
   } catch (error) {
     throw fromNative(error);
@@ -157,9 +159,6 @@ function variables(withTypescript: boolean): Record<string, string | undefined> 
 class RunHandle implements Run {
   readonly #native: NativeRun;
   readonly #tools: ToolHost | undefined;
-  /** Calls of `nextBatch` that wait. */
-  #open = 0;
-
   constructor(run: NativeRun, tools: ReadonlyMap<string, OwnTool>) {
     this.#native = run;
     if (tools.size > 0) {
@@ -171,24 +170,15 @@ class RunHandle implements Run {
 
   // An open call keeps `this` reachable, and with it the native handle: its collection cancels.
 
-  async nextBatch(): Promise<Event[] | null> {
+  nextBatch(): Promise<Event[] | null> {
     try {
-      // Who asks behind another waits for it.
-      const rest = this.#open === 0 ? this.#native.restOfEvents() : undefined;
-      const batch = rest === undefined ? await this.#waitForBatch() : rest;
-      return batch === null ? null : (JSON.parse(batch) as Event[]);
+      const rest = this.#native.restOfEvents();
+      if (rest !== undefined) return Promise.resolve(readEvents(rest));
     } catch (error) {
-      throw fromNative(error);
+      return Promise.reject(fromNative(error));
     }
-  }
-
-  async #waitForBatch(): Promise<string | null> {
-    this.#open++;
-    try {
-      return await this.#native.nextBatch();
-    } finally {
-      this.#open--;
-    }
+    const settling = { owner: this, read: readEvents, fail: fromNative };
+    return promiseOf(settling, (number) => this.#native.nextBatch(number));
   }
 
   async *events(): AsyncGenerator<Event, void, void> {
@@ -207,12 +197,22 @@ class RunHandle implements Run {
 
   async result(): Promise<RunResult> {
     try {
-      const result = this.#native.resultNow() ?? (await this.#native.result());
-      return JSON.parse(result) as RunResult;
+      const now = this.#native.resultNow();
+      if (now !== undefined) return readResult(now);
+      const settling = { owner: this, read: readResult, fail: (error: unknown) => error };
+      return await promiseOf(settling, (number) => this.#native.result(number));
     } catch (error) {
       throw withCause(fromNative(error), this.#tools?.fatal);
     }
   }
+}
+
+function readEvents(batch: string | null): Event[] | null {
+  return batch === null ? null : (JSON.parse(batch) as Event[]);
+}
+
+function readResult(result: string | null): RunResult {
+  return JSON.parse(String(result)) as RunResult;
 }
 
 /** The error of a run that a tool of one's own ended, with what the tool threw. */

@@ -4,7 +4,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { polarisError } from "./errors.ts";
 
@@ -15,16 +15,22 @@ export interface NativeAddon {
   /** Takes a generation's id, a `PlanName` and a `GenerationState`; answers a `NextAction`. */
   generationNext(generationId: string, plan: string, state: string): string;
   /** Takes a `RunSpec` and the variables of this thread; throws what cannot be read. */
-  startRun(spec: string, variables: string): NativeRun;
+  startRun(mailbox: Mailbox, spec: string, variables: string): NativeRun;
+  /** What settles the promises of this thread; `promises.ts` is the other half. */
+  openMailbox(settle: (letters: readonly unknown[]) => void): Mailbox;
 }
 
+/** Opaque. */
+export type Mailbox = { readonly mailbox: never };
+
+/** What takes the number of a promise settles it with text or null, see `promises.ts`. */
 export interface NativeRun {
   /** An array of `Event`, or null at the end. */
-  nextBatch(): Promise<string | null>;
-  /** What `nextBatch` would give, once the run is over; undefined before. */
+  nextBatch(promise: number): void;
+  /** What `nextBatch` would give, once the run is over and nobody waits for it; undefined before. */
   restOfEvents(): string | null | undefined;
   /** An array of `OwnToolMessage`, or null at the end. */
-  nextOwnCalls(): Promise<string | null>;
+  nextOwnCalls(promise: number): void;
   /** Answers such a call: the text, and the bytes that it has in full. Whether it was waited for. */
   answerOwnCall(
     id: number,
@@ -35,7 +41,7 @@ export interface NativeRun {
   /** Takes a `CancelReason`. */
   cancel(reason: string): void;
   /** A `RunResult`. */
-  result(): Promise<string>;
+  result(promise: number): void;
   /** The same, where the run is over; undefined before. */
   resultNow(): string | undefined;
 }
@@ -138,7 +144,7 @@ interface Attempt {
 
 function candidates(env: LoadOptions["env"], platform: Platform, root: string) {
   const path = env[PATH_VARIABLE]?.trim();
-  if (path) return [{ what: `${path} (${PATH_VARIABLE})`, id: path }];
+  if (path) return [{ what: `${path} (${PATH_VARIABLE})`, id: resolve(path) }];
   const triple = tripleOf(platform);
   const local = join(root, "npm", `${BINARY}.${triple}.node`);
   return [

@@ -5,6 +5,7 @@
 import { polarisError } from "./errors.ts";
 import type { OwnToolMessage, OwnToolSpec, RunOptions } from "./generated.ts";
 import type { NativeRun } from "./native.ts";
+import { promiseOf, type Settling } from "./promises.ts";
 import { checkArgs, type JsonSchema } from "./schema.ts";
 
 export type { JsonSchema } from "./schema.ts";
@@ -195,6 +196,13 @@ export function ownTools(options: RunOptions | undefined): Map<string, OwnTool> 
   return tools;
 }
 
+/** To wait for calls keeps nothing alive. */
+const OF_NOBODY: Settling<string | null> = {
+  owner: undefined,
+  read: (calls) => calls,
+  fail: (error) => error,
+};
+
 /** Serves the calls of a run until there will be no more. */
 export class ToolHost {
   /** What the tool that ended the run threw. */
@@ -223,7 +231,10 @@ export class ToolHost {
   }
 
   #next(): Promise<string | null> {
-    return this.#run.deref()?.nextOwnCalls() ?? Promise.resolve(null);
+    const run = this.#run.deref();
+    return run === undefined
+      ? Promise.resolve(null)
+      : promiseOf(OF_NOBODY, (number) => run.nextOwnCalls(number));
   }
 
   #abort(id: number): void {

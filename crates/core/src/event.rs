@@ -409,30 +409,33 @@ impl Events {
     /// [`Self::next_batch`] gives it; nothing while there may be more.
     pub fn rest(&self) -> Option<Option<Vec<Event>>> {
         let mut queue = self.lock();
-        let rest = |queue: &mut Queue| std::mem::take(&mut queue.events).into();
-        queue.closed.then(|| (!queue.events.is_empty()).then(|| rest(&mut queue)))
+        queue.closed.then(|| queue.take())
     }
 
     /// The next events, or `None` at the end. One receiver at a time.
     pub async fn next_batch(&self) -> Option<Vec<Event>> {
         loop {
-            let wait_until = {
-                let mut queue = self.lock();
-                let now = Instant::now();
-                let ready = queue.closed || queue.urgent || self.deltas == Deltas::Each || queue.due <= now;
-                if !queue.events.is_empty() && ready {
-                    queue.urgent = false;
-                    queue.due = queue.clock.next(now);
-                    return Some(std::mem::take(&mut queue.events).into());
-                }
-                if queue.closed {
-                    return None;
-                }
-                (!queue.events.is_empty()).then_some(queue.due)
-            };
-            match wait_until {
-                None => self.changed.notified().await,
-                Some(due) => {
+            self.ready().await;
+            if let Some(batch) = self.take_ready() {
+                return batch;
+            }
+        }
+    }
+
+    /// What [`Self::next_batch`] gives, where it does not wait.
+    pub fn take_ready(&self) -> Option<Option<Vec<Event>>> {
+        let mut queue = self.lock();
+        matches!(queue.wait(self.deltas), Wait::No).then(|| queue.take())
+    }
+
+    /// Waits until [`Self::next_batch`] does not. One receiver at a time.
+    pub async fn ready(&self) {
+        loop {
+            let wait = self.lock().wait(self.deltas);
+            match wait {
+                Wait::No => return,
+                Wait::ForMore => self.changed.notified().await,
+                Wait::Until(due) => {
                     tokio::select! {
                         () = self.changed.notified() => {}
                         () = tokio::time::sleep_until(due) => {}
@@ -440,6 +443,37 @@ impl Events {
                 }
             }
         }
+    }
+}
+
+/// What the receiver waits for.
+enum Wait {
+    No,
+    Until(Instant),
+    ForMore,
+}
+
+impl Queue {
+    fn wait(&self, deltas: Deltas) -> Wait {
+        if self.closed {
+            Wait::No
+        } else if self.events.is_empty() {
+            Wait::ForMore
+        } else if self.urgent || deltas == Deltas::Each || self.due <= Instant::now() {
+            Wait::No
+        } else {
+            Wait::Until(self.due)
+        }
+    }
+
+    /// Hands over what waits; `None`: there will be no more.
+    fn take(&mut self) -> Option<Vec<Event>> {
+        if self.events.is_empty() {
+            return None;
+        }
+        self.urgent = false;
+        self.due = self.clock.next(Instant::now());
+        Some(std::mem::take(&mut self.events).into())
     }
 }
 

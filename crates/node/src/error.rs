@@ -1,11 +1,10 @@
 //! Makes the JavaScript error of a failed run: an `Error` named `PolarisError` with the fields of
 //! the core's error. `npm/src/errors.ts` re-makes it as one of its classes, with a stack.
 //!
-//! A promise of an `async fn` can carry a message and a status of napi only; so failures travel as
-//! values to the JavaScript thread and become errors there.
+//! A failure travels as a value to the JavaScript thread and becomes an error there.
 
 use napi::bindgen_prelude::{JsObjectValue, JsValue, Object, ToNapiValue};
-use napi::{Env, Error, Property, PropertyAttributes, Result};
+use napi::{Env, Error, Property, PropertyAttributes, Result, sys};
 use polaris_core::error::{CoreError, ErrorCode};
 use polaris_core::telemetry::Telemetry;
 
@@ -27,8 +26,7 @@ impl Failure {
         CoreError::new(ErrorCode::Internal, what).with_cause(cause).into()
     }
 
-    /// The error to return from a function or callback on the JavaScript thread: napi throws, or
-    /// rejects with, the object that it holds.
+    /// The error to return from a function on the JavaScript thread: napi throws the object that it holds.
     pub(crate) fn into_js(self, env: &Env) -> Error {
         match self.build(env) {
             Ok(object) => Error::from(object.to_unknown()),
@@ -49,6 +47,15 @@ impl Failure {
         hide(env, &mut object, "name", "PolarisError")?;
         hide(env, &mut object, "cause", cause.as_deref())?;
         hide(env, &mut object, "breadcrumbs", self.breadcrumbs.as_deref()).map(|()| object)
+    }
+}
+
+impl ToNapiValue for Failure {
+    unsafe fn to_napi_value(env: sys::napi_env, failure: Self) -> Result<sys::napi_value> {
+        let owner = Env::from_raw(env);
+        let object = failure.build(&owner)?;
+        // SAFETY: the object was made in this environment, on its thread.
+        unsafe { Object::to_napi_value(env, object) }
     }
 }
 

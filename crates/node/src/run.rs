@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either, Null, PromiseRaw, Undefined, within_runtime_if_available};
+use napi::bindgen_prelude::{Either, Null, Undefined, within_runtime_if_available};
 use napi::{Env, Result};
 use napi_derive::napi;
 use polaris_core::cancel::CancelReason;
@@ -16,15 +16,18 @@ use tokio::sync::Mutex;
 
 use crate::error::Failure;
 use crate::live::Counted;
+use crate::mailbox::Mailbox;
+use crate::pull::Puller;
 
-/// Starts a run and returns at once. `spec` is a `RunSpec` as JSON; one that cannot be read is
-/// thrown. `variables` is `process.env` as JSON: a worker thread of Node has its own, and reading the
-/// process's from here while the main thread sets one would be a race.
+/// Starts a run and returns at once; its promises settle through `mailbox`. `spec` is a `RunSpec` as
+/// JSON; one that cannot be read is thrown. `variables` is `process.env` as JSON: a worker thread of
+/// Node has its own, and reading the process's from here while the main thread sets one would be a
+/// race.
 #[napi(catch_unwind)]
-pub fn start_run(env: &Env, spec: String, variables: String) -> Result<NativeRun> {
+pub fn start_run(env: &Env, mailbox: &Mailbox, spec: String, variables: String) -> Result<NativeRun> {
     let spec = RunSpec::from_json(&spec).map_err(|error| Failure::from(error).into_js(env))?;
     let variables = read_variables(&variables).map_err(|failure| failure.into_js(env))?;
-    let run = within_runtime_if_available(|| {
+    let (run, puller) = within_runtime_if_available(|| {
         let run = Arc::new(Run::start(spec, variables));
         let counted = Counted::run();
         // Owns the run until its end; who drops the handle cancels it, see below.
@@ -35,9 +38,16 @@ pub fn start_run(env: &Env, spec: String, variables: String) -> Result<NativeRun
                 drop(counted);
             }
         });
-        run
+        let puller = Puller::new(&run, mailbox);
+        (run, puller)
     });
-    Ok(NativeRun { run, pulling: Arc::default(), pulling_calls: Arc::default(), _counted: Counted::handle() })
+    Ok(NativeRun {
+        run,
+        puller,
+        mailbox: mailbox.share(),
+        pulling_calls: Arc::default(),
+        _counted: Counted::handle(),
+    })
 }
 
 /// A run under way.
@@ -47,9 +57,9 @@ pub fn start_run(env: &Env, spec: String, variables: String) -> Result<NativeRun
 #[napi]
 pub struct NativeRun {
     run: Arc<Run>,
-    /// The queue of events has one receiver at a time; further calls wait for their turn.
-    pulling: Arc<Mutex<()>>,
-    /// So has the queue of calls.
+    puller: Puller,
+    mailbox: Mailbox,
+    /// The queue of calls has one receiver at a time; further ones wait for their turn.
     pulling_calls: Arc<Mutex<()>>,
     _counted: Counted,
 }
@@ -62,22 +72,18 @@ impl Drop for NativeRun {
 
 #[napi]
 impl NativeRun {
-    /// The next events as a JSON array, `null` once there will be no more.
-    #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
-    pub fn next_batch<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Option<String>>> {
-        let (run, pulling) = (Arc::clone(&self.run), Arc::clone(&self.pulling));
-        let batch = async move {
-            let _turn = pulling.lock().await;
-            Ok(run.next_batch().await.map(|events| json(&events)).transpose())
-        };
-        env.spawn_future_with_callback(batch, |env, batch| batch.map_err(|failure| failure.into_js(env)))
+    /// Settles the promise `number` with the next events as a JSON array, `null` once there will be no
+    /// more.
+    #[napi(catch_unwind)]
+    pub fn next_batch(&self, number: u32) {
+        self.puller.ask(number);
     }
 
-    /// What `next_batch` would give, once the run is over: a promise would take the way to the runtime's
-    /// thread and back. `undefined` before that. Not to be asked while somebody waits in `next_batch`.
+    /// What `next_batch` would give, once the run is over and nobody waits for it: without a promise.
+    /// `undefined` before that.
     #[napi(catch_unwind, ts_return_type = "string | null | undefined")]
     pub fn rest_of_events(&self, env: &Env) -> Result<Either<Either<String, Null>, Undefined>> {
-        Ok(match self.run.rest_of_events() {
+        Ok(match self.puller.rest() {
             None => Either::B(()),
             Some(None) => Either::A(Either::B(Null)),
             Some(Some(events)) => {
@@ -96,16 +102,15 @@ impl NativeRun {
         result.map(Either::A).map_err(|failure| failure.into_js(env))
     }
 
-    /// What is new of the calls of one's own tools, an array of `OwnToolMessage` as JSON; `null` once
-    /// there will be no more.
-    #[napi(catch_unwind, ts_return_type = "Promise<string | null>")]
-    pub fn next_own_calls<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, Option<String>>> {
+    /// Settles the promise `number` with what is new of the calls of one's own tools, an array of
+    /// `OwnToolMessage` as JSON; `null` once there will be no more.
+    #[napi(catch_unwind)]
+    pub fn next_own_calls(&self, number: u32) {
         let (run, pulling) = (Arc::clone(&self.run), Arc::clone(&self.pulling_calls));
-        let calls = async move {
+        self.mailbox.promise(number, async move {
             let _turn = pulling.lock().await;
-            Ok(run.next_own_calls().await.map(|calls| json(&calls)).transpose())
-        };
-        env.spawn_future_with_callback(calls, |env, calls| calls.map_err(|failure| failure.into_js(env)))
+            run.next_own_calls().await.map(|calls| json(&calls)).transpose()
+        });
     }
 
     /// Answers a call of one of one's own tools: `kind` is `text`, `failed`, `fatal` or `unavailable`,
@@ -144,12 +149,12 @@ impl NativeRun {
         Ok(())
     }
 
-    /// How the run ended: a `RunResult` as JSON, or a rejection with what it ended with.
-    #[napi(catch_unwind, ts_return_type = "Promise<string>")]
-    pub fn result<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, String>> {
+    /// Settles the promise `number` with how the run ended: a `RunResult` as JSON, or a rejection with
+    /// what it ended with.
+    #[napi(catch_unwind)]
+    pub fn result(&self, number: u32) {
         let run = Arc::clone(&self.run);
-        let result = async move { Ok(written(run.result().await, &run)) };
-        env.spawn_future_with_callback(result, |env, result| result.map_err(|failure| failure.into_js(env)))
+        self.mailbox.promise(number, async move { written(run.result().await, &run).map(Some) });
     }
 }
 

@@ -356,6 +356,16 @@ impl Run {
         self.events.next_batch().await
     }
 
+    /// Waits until [`Self::next_batch`] does not. One receiver at a time.
+    pub async fn ready(&self) {
+        self.events.ready().await;
+    }
+
+    /// What [`Self::next_batch`] would give, where it would not wait.
+    pub fn take_ready(&self) -> Option<Option<Vec<Event>>> {
+        self.events.take_ready()
+    }
+
     /// What [`Self::next_batch`] would give, where it would not wait because the run is over.
     pub fn rest_of_events(&self) -> Option<Option<Vec<Event>>> {
         self.events.rest()
