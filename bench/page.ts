@@ -144,11 +144,12 @@ async function longAnswer(lab: BrowserLab, tokens: number): Promise<Long> {
   );
   const during = (await lab.world.convex.calls()).filter(({ seq }) => seq > begun && seq <= ended);
   const writes = during.filter(({ ok, documentsChanged }) => ok && documentsChanged.length > 0);
-  // What runs again before the first of them belongs to a write before it.
-  const first = writes[0]?.seq ?? ended;
-  const reruns = during.filter(({ live, seq }) => live === true && seq > first);
+  // What runs again for the writes before them may stand behind the first of them.
+  const counted = writes.slice(1);
+  const from = counted[0]?.seq ?? ended;
+  const reruns = during.filter(({ live, seq }) => live === true && seq > from);
   await project.page.close();
-  return { frame, reruns: reruns.length / Math.max(1, writes.length) };
+  return { frame, reruns: reruns.length / Math.max(1, counted.length) };
 }
 
 async function finished(project: ProjectPage): Promise<void> {
