@@ -16,6 +16,8 @@ const MAX_FIRST_TEXT_MS = 250;
 const MAX_FRAME_MS = 100;
 const MAX_RERUNS = 1;
 const MAX_START_MS = 10_000;
+/** Of a long answer: one every 100 ms at most. */
+const LEAST_WRITES = 10;
 /** Faster than any provider, slow enough that the page has to draw it many times. */
 const LONG_TOKENS_PER_SECOND = 1_000;
 
@@ -147,9 +149,10 @@ async function longAnswer(lab: BrowserLab, tokens: number): Promise<Long> {
   // What runs again for the writes before them may stand behind the first of them.
   const counted = writes.slice(1);
   const from = counted[0]?.seq ?? ended;
+  if (counted.length < LEAST_WRITES) throw new Error(`${writes.length} writes are no long answer`);
   const reruns = during.filter(({ live, seq }) => live === true && seq > from);
   await project.page.close();
-  return { frame, reruns: reruns.length / Math.max(1, counted.length) };
+  return { frame, reruns: reruns.length / counted.length };
 }
 
 async function finished(project: ProjectPage): Promise<void> {

@@ -291,8 +291,8 @@ const ttft: Suite = async ({ sizes, rounds }) => {
   ];
 };
 
-/** Less than this is not seen between two processes. */
-const LEAST_MS = 0.001;
+/** Less than this is noise between two processes, and must not make a ratio. */
+const LEAST_MS = 0.05;
 
 function overFloor(
   rounds: readonly Round<"ours" | "floor">[],

@@ -9,6 +9,7 @@ import {
   type AgentPayload,
   CancelledError,
   ConfigError,
+  diagnostics,
   type Event,
   ModelError,
   PayloadError,
@@ -124,6 +125,27 @@ describe("a run", () => {
     const batches = await Promise.all(Array.from({ length: 5 }, () => started.nextBatch()));
     assert.equal(texts(batches.flatMap((batch) => batch ?? [])).join(""), "x");
     assert.ok(batches.includes(null));
+  });
+
+  it("keeps their turns when it ends while JavaScript is busy", async () => {
+    const order: string[] = [];
+    const ask = (name: string) => started.nextBatch().then(() => order.push(name));
+    let asked: (second: Promise<unknown>) => void;
+    const second = new Promise((settle) => {
+      asked = settle;
+    });
+    await model((exchange) => {
+      exchange.text("x").finish();
+      setImmediate(() => {
+        // What has come for the first caller lies ready, and is not there yet.
+        const nothing = new Int32Array(new SharedArrayBuffer(4));
+        while (diagnostics().runs > 0) Atomics.wait(nothing, 0, 0, 1);
+        asked(ask("second"));
+      });
+    });
+    const started = run();
+    await Promise.all([ask("first"), second]);
+    assert.deepEqual(order, ["first", "second"]);
   });
 });
 

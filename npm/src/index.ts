@@ -21,7 +21,7 @@ import type {
   RunResult,
 } from "./generated.ts";
 import { type Diagnostics, type NativeRun, native, packageRoot } from "./native.ts";
-import { mailboxOf, promiseOf } from "./promises.ts";
+import { mailboxOf, promiseOf, type Settling } from "./promises.ts";
 import { type OwnTool, ownTools, ToolHost } from "./tools.ts";
 import { TYPESCRIPT_VARIABLE, typescriptServer } from "./typescript.ts";
 
@@ -159,6 +159,19 @@ function variables(withTypescript: boolean): Record<string, string | undefined> 
 class RunHandle implements Run {
   readonly #native: NativeRun;
   readonly #tools: ToolHost | undefined;
+  /** Calls of `nextBatch` that wait. */
+  #open = 0;
+  readonly #batches: Settling<Event[] | null> = {
+    owner: this,
+    read: (batch) => {
+      this.#open--;
+      return readEvents(batch);
+    },
+    fail: (error) => {
+      this.#open--;
+      return fromNative(error);
+    },
+  };
   constructor(run: NativeRun, tools: ReadonlyMap<string, OwnTool>) {
     this.#native = run;
     if (tools.size > 0) {
@@ -172,13 +185,14 @@ class RunHandle implements Run {
 
   nextBatch(): Promise<Event[] | null> {
     try {
-      const rest = this.#native.restOfEvents();
+      // Who asks behind another waits for it.
+      const rest = this.#open === 0 ? this.#native.restOfEvents() : undefined;
       if (rest !== undefined) return Promise.resolve(readEvents(rest));
     } catch (error) {
       return Promise.reject(fromNative(error));
     }
-    const settling = { owner: this, read: readEvents, fail: fromNative };
-    return promiseOf(settling, (number) => this.#native.nextBatch(number));
+    this.#open++;
+    return promiseOf(this.#batches, (number) => this.#native.nextBatch(number));
   }
 
   async *events(): AsyncGenerator<Event, void, void> {

@@ -27,7 +27,7 @@ export type Mailbox = { readonly mailbox: never };
 export interface NativeRun {
   /** An array of `Event`, or null at the end. */
   nextBatch(promise: number): void;
-  /** What `nextBatch` would give, once the run is over and nobody waits for it; undefined before. */
+  /** What `nextBatch` would give, once the run is over; undefined before. Not to be asked while one waits. */
   restOfEvents(): string | null | undefined;
   /** An array of `OwnToolMessage`, or null at the end. */
   nextOwnCalls(promise: number): void;

@@ -1,6 +1,8 @@
 // The promises of the addon. It knows them by numbers and settles in one call whatever has come of them:
 // a way of its own for each promise costs more than what most of them carry.
 
+// Not the global one: tests and browsers' worlds replace it.
+import { setInterval } from "node:timers";
 import type { Mailbox, NativeAddon } from "./native.ts";
 
 interface Waiting {

@@ -78,43 +78,38 @@ impl Puller {
             }
         }
     }
-
-    /// The next events, once there will be no more than those that wait now.
-    pub(crate) fn rest(&self) -> Option<Option<Vec<Event>>> {
-        let asked = self.shared.lock();
-        if asked.promises.is_empty() { self.run.rest_of_events() } else { None }
-    }
 }
 
 async fn serve(run: Arc<Run>, mailbox: Mailbox, shared: Arc<Shared>) {
     loop {
         run.ready().await;
-        {
+        let first = {
             let mut asked = shared.lock();
             if asked.gone {
                 return;
             }
-            if let Some(&number) = asked.promises.front() {
-                // Under the lock: whoever asks meanwhile must not be served before.
-                match run.take_ready() {
-                    None => continue,
-                    Some(Some(batch)) => {
-                        asked.promises.pop_front();
-                        mailbox.settle(number, written(Some(batch)));
-                        continue;
-                    }
-                    Some(None) => {
-                        // From now on, whoever asks is answered at once.
-                        for number in asked.promises.drain(..) {
-                            mailbox.settle(number, Ok(None));
-                        }
-                        return;
-                    }
-                }
+            let first = asked.promises.front().copied();
+            asked.idle = first.is_none();
+            first
+        };
+        let Some(number) = first else {
+            shared.changed.notified().await;
+            continue;
+        };
+        // While its number stays in front, whoever asks stands behind it; nobody waits for the writing.
+        let Some(batch) = run.take_ready() else { continue };
+        let is_end = batch.is_none();
+        let answer = written(batch);
+        let mut asked = shared.lock();
+        asked.promises.pop_front();
+        mailbox.settle(number, answer);
+        if is_end {
+            // From now on, whoever asks is answered at once.
+            for number in asked.promises.drain(..) {
+                mailbox.settle(number, Ok(None));
             }
-            asked.idle = true;
+            return;
         }
-        shared.changed.notified().await;
     }
 }
 

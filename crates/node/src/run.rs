@@ -79,11 +79,11 @@ impl NativeRun {
         self.puller.ask(number);
     }
 
-    /// What `next_batch` would give, once the run is over and nobody waits for it: without a promise.
-    /// `undefined` before that.
+    /// What `next_batch` would give, once the run is over: without a promise. `undefined` before that. Not
+    /// to be asked while somebody waits in `next_batch`.
     #[napi(catch_unwind, ts_return_type = "string | null | undefined")]
     pub fn rest_of_events(&self, env: &Env) -> Result<Either<Either<String, Null>, Undefined>> {
-        Ok(match self.puller.rest() {
+        Ok(match self.run.rest_of_events() {
             None => Either::B(()),
             Some(None) => Either::A(Either::B(Null)),
             Some(Some(events)) => {

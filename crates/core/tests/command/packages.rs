@@ -315,15 +315,19 @@ async fn every_package_manager_asks_the_one_registry_and_its_lock_file_names_it(
         let path = installed.bin().display().to_string();
         let registry = Registry::start().await;
         let store = files(&[
-            ("package.json", r#"{"name":"demo","version":"1.0.0"}"#),
+            (
+                "package.json",
+                r#"{"name":"demo","version":"1.0.0","dependenciesMeta":{"left-pad":{"built":true}}}"#,
+            ),
             (".yarnrc.yml", "nodeLinker: node-modules\nenableScripts: true\n"),
             (".yarnrc", "--install.ignore-scripts false\n"),
         ]);
         let mut variables = registry.variables().to_vec();
         variables.push(("PATH", &path));
         let another_machine = || Lab::on(Arc::clone(&store), &variables, 60_000);
+        let project = unique().display().to_string();
         let use_it = "node -p 'require(`left-pad`)'";
-        let lab = another_machine();
+        let lab = another_machine().of_project(&project);
         let text = lab.ok(&format!("{program} add left-pad")).await;
         assert_eq!(lab.ok(use_it).await, "left-pad is here", "{package}: {text}");
         let stored = store.snapshot();
@@ -335,18 +339,34 @@ async fn every_package_manager_asks_the_one_registry_and_its_lock_file_names_it(
         let text = lock(&stored);
         assert!(text.contains("left-pad") && !text.contains("4873"), "{package}: {text}");
         assert!(!stored.contains_key("ran.txt"), "{package}: scripts of packages do not run");
-        // By the lock file.
+        let root = lab.root().await;
+        drop(lab);
+        while root.exists() {
+            tokio::task::yield_now().await;
+        }
+        // The next run, with what is kept.
+        let lab = another_machine().of_project(&project);
+        lab.ok(&format!("{program} add right-pad")).await;
+        lab.ok("node -p 'require(`left-pad`) + require(`right-pad`)'").await;
+        // By the lock file, which names what is usual.
+        if package == "yarn" {
+            let lock = store.snapshot()["yarn.lock"].replace(&registry.url, "https://registry.yarnpkg.com/");
+            store.write("yarn.lock", &lock, &ChangeLine::default()).await.unwrap();
+        }
+        let stored = store.snapshot();
         let lab = another_machine();
         lab.ok(&format!("{program} install")).await;
         assert_eq!(lab.ok(use_it).await, "left-pad is here", "{package}");
         assert_eq!(store.snapshot(), stored, "{package}");
         // What somebody has written into package.json.
-        let wanted = stored["package.json"].replace("left-pad", "right-pad");
-        store.write("package.json", &wanted, &ChangeLine::default()).await.unwrap();
+        let mut wanted: serde_json::Value = serde_json::from_str(&stored["package.json"]).unwrap();
+        wanted["dependencies"] = serde_json::json!({ "right-pad": "1.0.0" });
+        store.write("package.json", &wanted.to_string(), &ChangeLine::default()).await.unwrap();
         let lab = another_machine();
         lab.ok(&format!("{program} install")).await;
         assert_eq!(lab.ok("node -p 'require(`right-pad`)'").await, "right-pad is here", "{package}");
-        assert!(lock(&store.snapshot()).contains("right-pad"), "{package}");
+        assert!(lab.err(use_it).await.contains("Cannot find module"), "{package}");
+        assert_ne!(lock(&store.snapshot()), lock(&stored), "{package}");
         assert!(registry.asked().iter().all(|line| line.starts_with("GET /npm/")), "{package}");
     }
 }

@@ -292,16 +292,18 @@ impl Session<'_> {
         mut request: Request,
         workspace: &Workspace,
     ) -> Result<Output, ToolError> {
-        if request.argv[0] != "yarn" || self.is_yarn_1(&request, workspace).await? {
-            request.argv = packages::without_scripts(&request.argv);
-        }
+        let program = request.argv[0].clone();
+        let yarn =
+            if program == "yarn" { Some(self.yarn_version(&mut request, workspace).await?) } else { None };
+        let option = packages::option_without_scripts(yarn).map_err(blocked)?;
+        request.argv = packages::with_option(&request.argv, option);
         if self.confinement.level() == Level::None {
             // It can reach whatever the worker can.
-            request.env = packages::environment(request.env, registry.url());
+            request.env = packages::environment(request.env, &program, registry.url());
             return self.run_one(request, workspace, self.printed).await;
         }
         let open = Open::new(registry, workspace, &request.cwd).map_err(ToolError::Text)?;
-        request.env = packages::environment(request.env, &registry.url_inside());
+        request.env = packages::environment(request.env, &program, &registry.url_inside());
         request.connect = Some(workspace.socket());
         tokio::select! {
             output = self.run_one(request, workspace, self.printed) => output,
@@ -309,12 +311,22 @@ impl Session<'_> {
         }
     }
 
-    /// Asks the Yarn that this request starts: which one that is, the project may say.
-    async fn is_yarn_1(&self, request: &Request, workspace: &Workspace) -> Result<bool, ToolError> {
+    /// Asks the Yarn that this request starts: which one that is, the project may say. Takes its time from
+    /// the request's.
+    async fn yarn_version(&self, request: &mut Request, workspace: &Workspace) -> Result<u32, ToolError> {
+        /// Milliseconds; a loaded machine takes one second.
+        const AT_MOST: u64 = 10_000;
+        let begin = Instant::now();
         let argv = ["yarn", "--version"].map(str::to_owned).to_vec();
-        let request = Request { argv, ..request.clone() };
-        let output = self.run_one(request, workspace, &|_, _: &str| {}).await?;
-        Ok(packages::is_yarn_1(&output.stdout))
+        let limits = Limits { wall_ms: request.limits.wall_ms.min(AT_MOST), ..request.limits.clone() };
+        let asked = Request { argv, limits, ..request.clone() };
+        let output = self.run_one(asked, workspace, &|_, _: &str| {}).await?;
+        let used = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        request.limits.wall_ms = request.limits.wall_ms.saturating_sub(used).max(1);
+        let has_said = output.report.ended == (Ended::Exited { code: 0 });
+        packages::major_version(&output.stdout).filter(|_| has_said).ok_or_else(|| {
+            blocked("packages cannot be installed here with yarn: `yarn --version` does not say which Yarn it is. Use npm, or let the operator install Yarn itself: a shim of corepack would have to fetch it first")
+        })
     }
 
     /// Makes the project a repository whose first commit is what is stored. False: git is missing,

@@ -13,12 +13,26 @@ use crate::workspace::materialise::packages::LOCKS;
 /// An installation may take as many times as long as another command.
 pub const TIMES: u64 = 4;
 
-/// What is set for an installation, over what every command has. npm, pnpm up to 10 and Yarn 1 read
-/// `npm_config_*`, later pnpms `pnpm_config_*`; later Yarns read `YARN_*`, Bun reads `BUN_CONFIG_*`.
-pub fn environment(mut environment: Vec<(String, String)>, registry: &str) -> Vec<(String, String)> {
-    let home = environment.iter().find(|(name, _)| name == "HOME").map_or("", |(_, home)| home);
-    // Left to itself, pnpm looks for a place on the project's file system, up to its root.
-    let store = &format!("{home}/pnpm-store");
+/// What is set for an installation by `program`, over what every command has. npm, pnpm up to 10 and
+/// Yarn 1 read `npm_config_*`, later pnpms `pnpm_config_*`; later Yarns read `YARN_*`, Bun reads
+/// `BUN_CONFIG_*`.
+pub fn environment(
+    mut environment: Vec<(String, String)>,
+    program: &str,
+    registry: &str,
+) -> Vec<(String, String)> {
+    let store = store(&environment);
+    // npm warns of what it does not know.
+    let of_pnpm = [
+        ("npm_config_store_dir", store.as_str()),
+        ("pnpm_config_store_dir", &store),
+        ("pnpm_config_offline", "false"),
+        ("pnpm_config_registry", registry),
+        ("pnpm_config_ignore_scripts", "true"),
+        // With `CI` set, pnpm refuses a package.json that has changed, unless told otherwise.
+        ("npm_config_frozen_lockfile", "false"),
+        ("pnpm_config_frozen_lockfile", "false"),
+    ];
     let set = [
         ("npm_config_offline", "false"),
         ("npm_config_registry", registry),
@@ -28,43 +42,58 @@ pub fn environment(mut environment: Vec<(String, String)>, registry: &str) -> Ve
         ("npm_config_fetch_retries", "2"),
         ("npm_config_fetch_retry_mintimeout", "200"),
         ("npm_config_progress", "false"),
-        ("npm_config_store_dir", store),
-        ("pnpm_config_store_dir", store),
-        ("pnpm_config_offline", "false"),
-        ("pnpm_config_registry", registry),
-        ("pnpm_config_ignore_scripts", "true"),
-        // With `CI` set, pnpm and Yarn refuse a package.json that has changed, unless told otherwise.
-        ("npm_config_frozen_lockfile", "false"),
-        ("pnpm_config_frozen_lockfile", "false"),
+        // So does Yarn.
         ("YARN_ENABLE_IMMUTABLE_INSTALLS", "false"),
         ("YARN_NPM_REGISTRY_SERVER", registry),
         ("YARN_UNSAFE_HTTP_WHITELIST", "127.0.0.1"),
         ("YARN_ENABLE_SCRIPTS", "false"),
         ("YARN_ENABLE_TELEMETRY", "false"),
         ("BUN_CONFIG_REGISTRY", registry),
-        ("COREPACK_NPM_REGISTRY", registry),
+        ("COREPACK_NPM_REGISTRY", registry.trim_end_matches('/')),
         ("COREPACK_ENABLE_DOWNLOAD_PROMPT", "0"),
     ];
-    for (name, value) in set {
+    let of_pnpm = of_pnpm.into_iter().filter(|_| program == "pnpm");
+    for (name, value) in set.into_iter().chain(of_pnpm) {
         environment.retain(|(known, _)| known != name);
         environment.push((name.to_owned(), value.to_owned()));
     }
     environment
 }
 
-/// The command with its scripts off, whatever it says itself: of two options the last one counts.
-pub fn without_scripts(command: &[String]) -> Vec<String> {
-    const OPTION: &str = "--ignore-scripts";
+/// Where pnpm keeps packages. Left to itself, it looks for a place on the project's file system, up to its
+/// root.
+fn store(environment: &[(String, String)]) -> String {
+    let home = environment.iter().find(|(name, _)| name == "HOME").map_or("", |(_, home)| home);
+    format!("{home}{STORE}")
+}
+
+const STORE: &str = "/pnpm-store";
+
+/// The option that turns scripts off: of two, the last one counts. Yarns know different ones, and the
+/// environment alone does not do it: `dependenciesMeta` of a project's package.json has the last word.
+///
+/// # Errors
+/// What the model is told of a Yarn that cannot be told.
+pub fn option_without_scripts(yarn: Option<u32>) -> Result<&'static str, String> {
+    match yarn {
+        None | Some(0 | 1) => Ok("--ignore-scripts"),
+        Some(2) => Err("Yarn 2 cannot be told to leave out the scripts of packages".to_owned()),
+        Some(_) => Ok("--mode=skip-build"),
+    }
+}
+
+/// The command with this option.
+pub fn with_option(command: &[String], option: &str) -> Vec<String> {
     let mut command = command.to_vec();
     let end = command.iter().position(|word| word == "--").unwrap_or(command.len());
-    command.insert(end, OPTION.to_owned());
+    command.insert(end, option.to_owned());
     command
 }
 
-/// Whether this is a Yarn that knows the option: later ones refuse it, and obey
-/// `YARN_ENABLE_SCRIPTS`. `printed` is what it says of its version.
-pub fn is_yarn_1(printed: &[u8]) -> bool {
-    matches!(printed.trim_ascii_start(), [b'0' | b'1', b'.', ..])
+/// The major number of the version that a program prints, if it prints one.
+pub fn major_version(printed: &[u8]) -> Option<u32> {
+    let (major, _) = std::str::from_utf8(printed).ok()?.trim().split_once('.')?;
+    major.parse().ok()
 }
 
 /// The registry, while a command runs.
@@ -72,9 +101,13 @@ pub struct Open<'a> {
     registry: &'a Registry,
     listener: UnixListener,
     workspace: &'a Workspace,
-    /// Where lock files may lie, relative to the project.
-    folders: [String; 2],
+    /// Lock files that there may be, and the URL that each has in place of the registry's inside one.
+    locks: Vec<(String, String)>,
 }
+
+/// What locks of Yarn 1 name where nothing else was configured: other managers leave the default away or
+/// replace it, Yarn 1 asks as it is written.
+const DEFAULTS: [&str; 2] = ["https://registry.yarnpkg.com/", "https://registry.npmjs.org/"];
 
 impl<'a> Open<'a> {
     /// Opens it for a command that runs in `cwd`.
@@ -88,8 +121,12 @@ impl<'a> Open<'a> {
         let listener = UnixListener::bind(&socket)
             .map_err(|error| format!("packages cannot be installed here: {}: {error}", socket.display()))?;
         let cwd = cwd.strip_prefix(workspace.root()).ok().and_then(Path::to_str).unwrap_or_default();
-        let open = Self { registry, listener, workspace, folders: [String::new(), cwd.to_owned()] };
-        open.replace_in_locks(registry.url(), &registry.url_inside())?;
+        let open = Self { registry, listener, workspace, locks: locks(registry, workspace, cwd) };
+        for (lock, outside) in &open.locks {
+            open.replace(lock, registry.url(), &registry.url_inside())?;
+            open.replace(lock, outside, &registry.url_inside())?;
+        }
+        open.move_store(cwd)?;
         Ok(open)
     }
 
@@ -101,22 +138,49 @@ impl<'a> Open<'a> {
         self.registry.serve(&self.listener).await
     }
 
-    fn replace_in_locks(&self, from: &str, to: &str) -> Result<(), String> {
-        for folder in &self.folders {
-            for lock in LOCKS {
-                let path = if folder.is_empty() { lock.to_owned() } else { format!("{folder}/{lock}") };
-                self.workspace.replace(&path, from, to).map_err(|error| format!("{path}: {error}"))?;
-            }
+    /// One URL by another, also where it is part of another one: Yarn writes `::__archiveUrl=http%3A%2F%2F…`.
+    fn replace(&self, path: &str, from: &str, to: &str) -> Result<(), String> {
+        let escaped = |url: &str| url::form_urlencoded::byte_serialize(url.as_bytes()).collect::<String>();
+        for (from, to) in [(from.to_owned(), to.to_owned()), (escaped(from), escaped(to))] {
+            self.workspace.replace(path, &from, &to).map_err(|error| format!("{path}: {error}"))?;
         }
         Ok(())
     }
+
+    /// pnpm refuses installed packages of another store than its own, and that lies in another folder in
+    /// every run.
+    fn move_store(&self, cwd: &str) -> Result<(), String> {
+        let path = within(cwd, "node_modules/.modules.yaml");
+        let Some(text) = self.workspace.text(&path) else { return Ok(()) };
+        let Some((before, _)) = text.split_once(STORE) else { return Ok(()) };
+        let begin = before.rfind(['"', '\'', ' ']).map_or(0, |at| at + 1);
+        let now = format!("{}{STORE}", self.workspace.temp().display());
+        let moved = self.workspace.replace(&path, &format!("{}{STORE}", &before[begin..]), &now);
+        moved.map_err(|error| format!("{path}: {error}"))
+    }
+}
+
+fn locks(registry: &Registry, workspace: &Workspace, cwd: &str) -> Vec<(String, String)> {
+    let mut locks = Vec::new();
+    for lock in LOCKS.iter().flat_map(|lock| [within("", lock), within(cwd, lock)]) {
+        let text = workspace.text(&lock).filter(|_| lock.ends_with("yarn.lock")).unwrap_or_default();
+        let default = DEFAULTS.into_iter().find(|default| text.contains(default));
+        locks.push((lock, default.unwrap_or(registry.url()).to_owned()));
+    }
+    locks
+}
+
+fn within(folder: &str, path: &str) -> String {
+    if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
 }
 
 /// Lock files name the registry, not the way to it.
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        // A folder that cannot be written any more gives nothing back to the store either.
-        let _ = self.replace_in_locks(&self.registry.url_inside(), self.registry.url());
+        for (lock, outside) in &self.locks {
+            // A folder that cannot be written any more gives nothing back to the store either.
+            let _ = self.replace(lock, &self.registry.url_inside(), outside);
+        }
         let _ = std::fs::remove_file(self.workspace.socket());
     }
 }
@@ -131,30 +195,43 @@ mod tests {
 
     #[test]
     fn scripts_are_off_whatever_the_command_says() {
-        for (line, expected) in [
-            ("npm install --ignore-scripts=false", "npm install --ignore-scripts=false --ignore-scripts"),
-            ("npm install -- left-pad", "npm install --ignore-scripts -- left-pad"),
-            ("pnpm add x", "pnpm add x --ignore-scripts"),
-            ("yarn", "yarn --ignore-scripts"),
+        for (line, yarn, expected) in [
+            (
+                "npm install --ignore-scripts=false",
+                None,
+                "npm install --ignore-scripts=false --ignore-scripts",
+            ),
+            ("npm install -- left-pad", None, "npm install --ignore-scripts -- left-pad"),
+            ("pnpm add x", None, "pnpm add x --ignore-scripts"),
+            ("yarn", Some(1), "yarn --ignore-scripts"),
+            (
+                "yarn add x --mode=update-lockfile",
+                Some(4),
+                "yarn add x --mode=update-lockfile --mode=skip-build",
+            ),
         ] {
-            assert_eq!(without_scripts(&words(line)), words(expected));
+            let option = option_without_scripts(yarn).unwrap();
+            assert_eq!(with_option(&words(line), option), words(expected));
         }
+        assert!(option_without_scripts(Some(2)).is_err());
     }
 
     #[test]
-    fn a_yarn_is_known_by_its_version() {
+    fn a_program_is_known_by_its_version() {
         for (printed, expected) in
-            [("1.22.22\n", true), ("4.18.1\n", false), ("10.0.0", false), ("", false), ("1", false)]
+            [("1.22.22\n", Some(1)), ("4.18.1\n", Some(4)), ("10.0.0", Some(10)), ("", None), ("1", None)]
         {
-            assert_eq!(is_yarn_1(printed.as_bytes()), expected, "{printed}");
+            assert_eq!(major_version(printed.as_bytes()), expected, "{printed}");
         }
     }
 
     #[test]
     fn what_every_command_has_is_replaced_not_repeated() {
         let before = vec![("npm_config_offline".to_owned(), "true".to_owned())];
-        let environment = environment(before, "http://127.0.0.1:4873/");
+        let environment = environment(before, "npm", "http://127.0.0.1:4873/");
         let offline: Vec<_> = environment.iter().filter(|(name, _)| name == "npm_config_offline").collect();
         assert_eq!(offline, [&("npm_config_offline".to_owned(), "false".to_owned())]);
+        let unknown = environment.iter().find(|(name, _)| name.contains("store_dir"));
+        assert_eq!(unknown, None, "npm warns of it");
     }
 }

@@ -26,8 +26,14 @@ const MAX_ENTRIES: usize = 100_000;
 /// Results of tools, not of people.
 const IGNORED: [&str; 8] = ["node_modules", ".git", "dist", "build", ".next", "coverage", ".turbo", ".cache"];
 /// What Yarn keeps for itself (yarnpkg.com/getting-started/qa, "Which files should be gitignored?").
-const OF_YARN: [&str; 4] =
-    ["/.yarn/cache/", "/.yarn/unplugged/", "/.yarn/install-state.gz/", "/.yarn/build-state.yml/"];
+const OF_YARN: [&str; 6] = [
+    "/.yarn/cache/",
+    "/.yarn/unplugged/",
+    "/.yarn/install-state.gz/",
+    "/.yarn/build-state.yml/",
+    "/.pnp.cjs/",
+    "/.pnp.loader.mjs/",
+];
 
 /// What a command did to the files.
 #[derive(Debug, Default, PartialEq)]
