@@ -172,6 +172,7 @@ class RunHandle implements Run {
       return fromNative(error);
     },
   };
+
   constructor(run: NativeRun, tools: ReadonlyMap<string, OwnTool>) {
     this.#native = run;
     if (tools.size > 0) {

@@ -150,14 +150,14 @@ impl Workspace {
         self.folder.path().join("socket")
     }
 
-    /// Replaces one text by another in a file of the project. What is no plain text file stays.
+    /// Changes the text of a file of the project; `None` leaves it. What is no plain text file stays.
     ///
     /// # Errors
     /// The file system's.
-    pub fn replace(&self, path: &str, from: &str, to: &str) -> io::Result<()> {
-        match self.text(path) {
-            Some(text) if text.contains(from) => self.write(path, &text.replace(from, to)).map(drop),
-            _ => Ok(()),
+    pub fn rewrite(&self, path: &str, change: impl FnOnce(&str) -> Option<String>) -> io::Result<()> {
+        match self.text(path).and_then(|text| change(&text).filter(|new| *new != text)) {
+            Some(text) => self.write(path, &text).map(drop),
+            None => Ok(()),
         }
     }
 

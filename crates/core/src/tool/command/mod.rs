@@ -299,11 +299,11 @@ impl Session<'_> {
         request.argv = packages::with_option(&request.argv, option);
         if self.confinement.level() == Level::None {
             // It can reach whatever the worker can.
-            request.env = packages::environment(request.env, &program, registry.url());
+            request.env = packages::environment(request.env, &program, registry.url(), workspace.temp());
             return self.run_one(request, workspace, self.printed).await;
         }
         let open = Open::new(registry, workspace, &request.cwd).map_err(ToolError::Text)?;
-        request.env = packages::environment(request.env, &program, &registry.url_inside());
+        request.env = packages::environment(request.env, &program, &registry.url_inside(), workspace.temp());
         request.connect = Some(workspace.socket());
         tokio::select! {
             output = self.run_one(request, workspace, self.printed) => output,

@@ -20,8 +20,9 @@ pub fn environment(
     mut environment: Vec<(String, String)>,
     program: &str,
     registry: &str,
+    temp: &Path,
 ) -> Vec<(String, String)> {
-    let store = store(&environment);
+    let store = store(temp);
     // npm warns of what it does not know.
     let of_pnpm = [
         ("npm_config_store_dir", store.as_str()),
@@ -62,9 +63,8 @@ pub fn environment(
 
 /// Where pnpm keeps packages. Left to itself, it looks for a place on the project's file system, up to its
 /// root.
-fn store(environment: &[(String, String)]) -> String {
-    let home = environment.iter().find(|(name, _)| name == "HOME").map_or("", |(_, home)| home);
-    format!("{home}{STORE}")
+fn store(temp: &Path) -> String {
+    format!("{}{STORE}", temp.display())
 }
 
 const STORE: &str = "/pnpm-store";
@@ -101,7 +101,7 @@ pub struct Open<'a> {
     registry: &'a Registry,
     listener: UnixListener,
     workspace: &'a Workspace,
-    /// Lock files that there may be, and the URL that each has in place of the registry's inside one.
+    /// Lock files that there may be, and the URL that each names where a command sees the one inside.
     locks: Vec<(String, String)>,
 }
 
@@ -121,13 +121,30 @@ impl<'a> Open<'a> {
         let listener = UnixListener::bind(&socket)
             .map_err(|error| format!("packages cannot be installed here: {}: {error}", socket.display()))?;
         let cwd = cwd.strip_prefix(workspace.root()).ok().and_then(Path::to_str).unwrap_or_default();
-        let open = Self { registry, listener, workspace, locks: locks(registry, workspace, cwd) };
-        for (lock, outside) in &open.locks {
-            open.replace(lock, registry.url(), &registry.url_inside())?;
-            open.replace(lock, outside, &registry.url_inside())?;
-        }
+        let mut folders = vec![""];
+        folders.extend((!cwd.is_empty()).then_some(cwd));
+        let paths = folders.iter().flat_map(|folder| LOCKS.map(|lock| within(folder, lock)));
+        let locks = paths.map(|path| (path, registry.url().to_owned())).collect();
+        let mut open = Self { registry, listener, workspace, locks };
+        open.enter()?;
         open.move_store(cwd)?;
         Ok(open)
+    }
+
+    fn enter(&mut self) -> Result<(), String> {
+        let (own, inside) = (self.registry.url(), self.registry.url_inside());
+        for (path, outside) in &mut self.locks {
+            let is_yarn = path.ends_with("yarn.lock");
+            let enter = |text: &str| {
+                if let Some(default) = DEFAULTS.into_iter().find(|&default| is_yarn && text.contains(default))
+                {
+                    default.clone_into(outside);
+                }
+                Some(renamed(&renamed(text, own, &inside), outside, &inside))
+            };
+            self.workspace.rewrite(path, enter).map_err(|error| format!("{path}: {error}"))?;
+        }
+        Ok(())
     }
 
     /// Answers the command, for as long as it is polled.
@@ -138,36 +155,24 @@ impl<'a> Open<'a> {
         self.registry.serve(&self.listener).await
     }
 
-    /// One URL by another, also where it is part of another one: Yarn writes `::__archiveUrl=http%3A%2F%2F…`.
-    fn replace(&self, path: &str, from: &str, to: &str) -> Result<(), String> {
-        let escaped = |url: &str| url::form_urlencoded::byte_serialize(url.as_bytes()).collect::<String>();
-        for (from, to) in [(from.to_owned(), to.to_owned()), (escaped(from), escaped(to))] {
-            self.workspace.replace(path, &from, &to).map_err(|error| format!("{path}: {error}"))?;
-        }
-        Ok(())
-    }
-
     /// pnpm refuses installed packages of another store than its own, and that lies in another folder in
     /// every run.
     fn move_store(&self, cwd: &str) -> Result<(), String> {
         let path = within(cwd, "node_modules/.modules.yaml");
-        let Some(text) = self.workspace.text(&path) else { return Ok(()) };
-        let Some((before, _)) = text.split_once(STORE) else { return Ok(()) };
-        let begin = before.rfind(['"', '\'', ' ']).map_or(0, |at| at + 1);
-        let now = format!("{}{STORE}", self.workspace.temp().display());
-        let moved = self.workspace.replace(&path, &format!("{}{STORE}", &before[begin..]), &now);
+        let now = store(self.workspace.temp());
+        let moved = self.workspace.rewrite(&path, |text| {
+            let (before, _) = text.split_once(STORE)?;
+            let begin = before.rfind(['"', '\'', ' ']).map_or(0, |at| at + 1);
+            Some(text.replace(&text[begin..before.len() + STORE.len()], &now))
+        });
         moved.map_err(|error| format!("{path}: {error}"))
     }
 }
 
-fn locks(registry: &Registry, workspace: &Workspace, cwd: &str) -> Vec<(String, String)> {
-    let mut locks = Vec::new();
-    for lock in LOCKS.iter().flat_map(|lock| [within("", lock), within(cwd, lock)]) {
-        let text = workspace.text(&lock).filter(|_| lock.ends_with("yarn.lock")).unwrap_or_default();
-        let default = DEFAULTS.into_iter().find(|default| text.contains(default));
-        locks.push((lock, default.unwrap_or(registry.url()).to_owned()));
-    }
-    locks
+/// One URL by another, also where it is part of a third: Yarn writes `::__archiveUrl=http%3A%2F%2F…`.
+fn renamed(text: &str, from: &str, to: &str) -> String {
+    let escaped = |url: &str| url::form_urlencoded::byte_serialize(url.as_bytes()).collect::<String>();
+    text.replace(from, to).replace(&escaped(from), &escaped(to))
 }
 
 fn within(folder: &str, path: &str) -> String {
@@ -177,9 +182,10 @@ fn within(folder: &str, path: &str) -> String {
 /// Lock files name the registry, not the way to it.
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        for (lock, outside) in &self.locks {
+        let inside = self.registry.url_inside();
+        for (path, outside) in &self.locks {
             // A folder that cannot be written any more gives nothing back to the store either.
-            let _ = self.replace(lock, &self.registry.url_inside(), outside);
+            let _ = self.workspace.rewrite(path, |text| Some(renamed(text, &inside, outside)));
         }
         let _ = std::fs::remove_file(self.workspace.socket());
     }
@@ -228,7 +234,7 @@ mod tests {
     #[test]
     fn what_every_command_has_is_replaced_not_repeated() {
         let before = vec![("npm_config_offline".to_owned(), "true".to_owned())];
-        let environment = environment(before, "npm", "http://127.0.0.1:4873/");
+        let environment = environment(before, "npm", "http://127.0.0.1:4873/", Path::new("/t"));
         let offline: Vec<_> = environment.iter().filter(|(name, _)| name == "npm_config_offline").collect();
         assert_eq!(offline, [&("npm_config_offline".to_owned(), "false".to_owned())]);
         let unknown = environment.iter().find(|(name, _)| name.contains("store_dir"));

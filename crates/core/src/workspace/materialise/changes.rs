@@ -24,16 +24,21 @@ const MAX_DEPTH: usize = 64;
 const MAX_ENTRIES: usize = 100_000;
 
 /// Results of tools, not of people.
-const IGNORED: [&str; 8] = ["node_modules", ".git", "dist", "build", ".next", "coverage", ".turbo", ".cache"];
-/// What Yarn keeps for itself (yarnpkg.com/getting-started/qa, "Which files should be gitignored?").
-const OF_YARN: [&str; 6] = [
-    "/.yarn/cache/",
-    "/.yarn/unplugged/",
-    "/.yarn/install-state.gz/",
-    "/.yarn/build-state.yml/",
-    "/.pnp.cjs/",
-    "/.pnp.loader.mjs/",
+const IGNORED: [&str; 10] = [
+    "node_modules",
+    ".git",
+    "dist",
+    "build",
+    ".next",
+    "coverage",
+    ".turbo",
+    ".cache",
+    ".pnp.cjs",
+    ".pnp.loader.mjs",
 ];
+/// What Yarn keeps for itself in `.yarn` (yarnpkg.com/getting-started/qa, "Which files should be
+/// gitignored?").
+const OF_YARN: [&str; 4] = ["cache", "unplugged", "install-state.gz", "build-state.yml"];
 
 /// What a command did to the files.
 #[derive(Debug, Default, PartialEq)]
@@ -213,9 +218,10 @@ impl Workspace {
 
 fn is_ignored(ignored: &Gitignore, path: &str, is_dir: bool) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let whole = format!("/{path}/");
-    path.split('/').any(|name| IGNORED.contains(&name))
-        || OF_YARN.iter().any(|kept| whole.contains(kept))
+    let names = || path.split('/');
+    let mut within = names().zip(names().skip(1));
+    names().any(|name| IGNORED.contains(&name))
+        || within.any(|(folder, name)| folder == ".yarn" && OF_YARN.contains(&name))
         || (!is_dir && name.ends_with(".log"))
         || ignored.matched_path_or_any_parents(path, is_dir).is_ignore()
 }
