@@ -1,12 +1,13 @@
 //! The view of the machine at level `full`: a root folder made of nothing but what
-//! [`crate::places`] names, the workspace and the temporary folder. All of it read-only but the
-//! last two. Whoever is not named does not exist in it: no other process, no network, no file.
+//! [`crate::places`] names, the workspace, the temporary folder and an empty `/tmp`. All of it
+//! read-only but the last three. Whoever is not named does not exist in it: no other process, no
+//! network, no file.
 
 use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use polaris_sandbox::Request;
@@ -85,16 +86,18 @@ impl View {
 
     /// Makes the view the root of this process. Must be called by the user who will own it.
     pub(crate) fn enter(self) -> io::Result<()> {
-        let root = new_tmpfs()?;
+        let root = new_tmpfs(&ROOT)?;
         attach(&root, self.place.as_raw_fd(), c"")?;
         check_unit(
             // SAFETY: takes no pointers.
             unsafe { libc::fchdir(root.as_raw_fd()) },
         )?;
+        fs::create_dir("tmp")?;
+        attach(&new_tmpfs(&TMP)?, libc::AT_FDCWD, c"tmp")?;
         for Source { path, kind } in self.sources {
             let relative = path.strip_prefix("/").unwrap_or(&path);
             if let Some(parent) = relative.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                fs::create_dir_all(parent)?;
+                create_way(parent)?;
             }
             match kind {
                 Kind::Link(to) => symlink(to, relative)?,
@@ -117,7 +120,7 @@ impl View {
         ] {
             symlink(to, path)?;
         }
-        for folder in ["proc", "tmp", "var", "run"] {
+        for folder in ["proc", "var", "run"] {
             fs::create_dir_all(folder)?;
         }
         mount(
@@ -138,6 +141,13 @@ impl View {
 
 const ACCESS_WRITE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 const ACCESS_READ: u64 = ACCESS_WRITE | libc::MOUNT_ATTR_RDONLY;
+
+/// Makes the folders that lead to something seen. Those in `/tmp` can be passed but not listed: to
+/// empty `/tmp`, as scripts do, must not empty a workspace below it.
+fn create_way(folder: &Path) -> io::Result<()> {
+    let mode = if folder.starts_with("tmp") { 0o111 } else { 0o755 };
+    fs::DirBuilder::new().recursive(true).mode(mode).create(folder)
+}
 
 /// The settings as they are inside: this machine's are nobody's business there.
 fn write_settings() -> io::Result<()> {
@@ -184,8 +194,21 @@ fn open_tree(path: &Path) -> io::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
 }
 
-/// An empty folder in memory, small: nothing but names and a few lines stand in it.
-fn new_tmpfs() -> io::Result<OwnedFd> {
+/// A folder in memory: options of tmpfs(5).
+struct InMemory {
+    size: &'static CStr,
+    files: &'static CStr,
+    mode: &'static CStr,
+}
+
+/// Nothing but names and a few lines stand in it.
+const ROOT: InMemory = InMemory { size: c"1m", files: c"4096", mode: c"755" };
+
+/// For programs that write to `/tmp` whatever `TMPDIR` says. In memory, which no limit of the
+/// command counts: so it is small.
+const TMP: InMemory = InMemory { size: c"16m", files: c"1024", mode: c"1777" };
+
+fn new_tmpfs(options: &InMemory) -> io::Result<OwnedFd> {
     let set = |fs: &OwnedFd, key: &CStr, value: &CStr| -> io::Result<()> {
         // SAFETY: the strings outlive the call.
         check(unsafe {
@@ -202,8 +225,9 @@ fn new_tmpfs() -> io::Result<OwnedFd> {
     };
     // SAFETY: the string outlives the call.
     let fs = owned(unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), libc::FSOPEN_CLOEXEC) })?;
-    set(&fs, c"size", c"1m")?;
-    set(&fs, c"mode", c"755")?;
+    set(&fs, c"size", options.size)?;
+    set(&fs, c"nr_inodes", options.files)?;
+    set(&fs, c"mode", options.mode)?;
     let none = std::ptr::null::<u8>();
     // SAFETY: this command takes neither key nor value.
     check(unsafe {

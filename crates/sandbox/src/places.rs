@@ -51,6 +51,9 @@ pub(crate) const PROC: &str = "/proc";
 /// Read: how many processors there are.
 pub(crate) const PROCESSORS: &str = "/sys/devices/system/cpu";
 
+/// Read and write, in a mount namespace's own form only.
+pub(crate) const TMP: &str = "/tmp";
+
 /// Read and write.
 pub(crate) const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full"];
 

@@ -8,7 +8,7 @@ use landlock::{
     RestrictionStatus, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
     Scope,
 };
-use polaris_sandbox::Request;
+use polaris_sandbox::{Level, Request};
 
 use crate::places;
 
@@ -33,15 +33,17 @@ pub(crate) fn restrict(request: &Request) -> Result<bool, RulesetError> {
         .handle_access(AccessNet::from_all(ABI::V4))?
         .scope(Scope::from_all(BEST))?
         .create()?;
-    let own = [request.workspace.as_path(), request.temp.as_path()].map(|path| (path, all & !never));
+    // At this level it is the command's own; else it is everybody's.
+    let tmp = (request.level == Level::Full).then_some(Path::new(places::TMP));
+    let own = [request.workspace.as_path(), request.temp.as_path()].into_iter().chain(tmp);
+    let own = own.map(|path| (path, all & !never));
     let tools = request.read.iter().map(|path| (path.as_path(), execute));
     let system = places::PROGRAMS.iter().map(|path| (Path::new(path), execute));
     let files = places::SETTINGS.iter().chain([&places::PROC, &places::PROCESSORS]);
     let files = files.map(|path| (Path::new(path), read));
     let devices = places::DEVICES.iter().map(|path| (Path::new(path), device));
     let random = places::RANDOM.iter().map(|path| (Path::new(path), AccessFs::ReadFile.into()));
-    for (path, access) in own.into_iter().chain(tools).chain(system).chain(files).chain(devices).chain(random)
-    {
+    for (path, access) in own.chain(tools).chain(system).chain(files).chain(devices).chain(random) {
         // What this machine does not have, or this user cannot see, needs no rule.
         if let Ok(fd) = PathFd::new(path) {
             rules = rules.add_rule(PathBeneath::new(fd, access))?;

@@ -34,6 +34,13 @@ pub(crate) fn helper() -> &'static Path {
     })
 }
 
+/// Whether the helper reaches the best level here.
+pub(crate) fn is_full() -> bool {
+    let probe = Command::new(helper()).arg("--probe").output().unwrap();
+    let probe: serde_json::Value = serde_json::from_slice(&probe.stdout).unwrap();
+    probe["level"] == "full"
+}
+
 pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
@@ -144,7 +151,7 @@ pub(crate) enum Packages {
 }
 
 /// Folders of [`Packages::Managers`].
-const MANAGERS: [&str; 4] = ["pnpm", "yarn", "@yarnpkg", "@oven"];
+const MANAGERS: [&str; 5] = ["pnpm", "@pnpm", "yarn", "@yarnpkg", "@oven"];
 
 impl Packages {
     /// The folder that they lie in.

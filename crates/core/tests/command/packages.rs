@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use polaris_core::workspace::materialise::packages::LOCKS;
 use polaris_core::workspace::{ChangeLine, ProjectFiles as _};
 
-use super::lab::{FILES, Lab, Packages, files};
+use super::lab::{FILES, Lab, Packages, files, is_full};
 
 const TOKEN: &str = "canary-token";
 
@@ -264,9 +264,13 @@ async fn what_is_wrong_with_an_installation_is_said_at_once() {
     assert!(text.contains("502") && text.contains("the registry cannot be reached"), "{text}");
 }
 
+/// Keeps its locks in `/tmp` itself, which only level `full` has.
+const PNPM_12: &str = "@pnpm/exe.linux-x64";
+
 /// The other package managers: name, package and program.
-const MANAGERS: [(&str, &str, &str); 4] = [
+const MANAGERS: [(&str, &str, &str); 5] = [
     ("pnpm", "pnpm", "bin/pnpm.cjs"),
+    ("pnpm", PNPM_12, "pnpm"),
     ("yarn", "yarn", "bin/yarn.js"),
     ("yarn", "@yarnpkg/cli-dist", "bin/yarn.js"),
     ("bun", "@oven/bun-linux-x64", "bin/bun"),
@@ -312,6 +316,10 @@ async fn every_package_manager_asks_the_one_registry_and_its_lock_file_names_it(
     for manager in MANAGERS {
         let (program, package, _) = manager;
         let Some(installed) = Installed::new(&tools, manager) else { continue };
+        if package == PNPM_12 && !is_full() {
+            eprintln!("left out: {package} below level full");
+            continue;
+        }
         let path = installed.bin().display().to_string();
         let registry = Registry::start().await;
         let store = files(&[
@@ -367,6 +375,7 @@ async fn every_package_manager_asks_the_one_registry_and_its_lock_file_names_it(
         assert_eq!(lab.ok("node -p 'require(`right-pad`)'").await, "right-pad is here", "{package}");
         assert!(lab.err(use_it).await.contains("Cannot find module"), "{package}");
         assert_ne!(lock(&store.snapshot()), lock(&stored), "{package}");
-        assert!(registry.asked().iter().all(|line| line.starts_with("GET /npm/")), "{package}");
+        let is_read = |line: &String| line.starts_with("GET /npm/") || line.starts_with("HEAD /npm/");
+        assert!(registry.asked().iter().all(is_read), "{package}: {:?}", registry.asked());
     }
 }

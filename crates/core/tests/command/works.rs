@@ -2,7 +2,7 @@
 
 use polaris_core::workspace::{ChangeLine, ProjectFiles as _};
 
-use super::lab::{Lab, Packages};
+use super::lab::{Lab, Packages, is_full};
 
 #[tokio::test]
 async fn node_npm_and_git_work_on_the_projects_files() {
@@ -64,6 +64,20 @@ async fn nothing_of_the_workers_environment_is_seen() {
     );
     let script = "node -e \"const fs = require('fs'); let all = JSON.stringify(process.env); for (const p of fs.readdirSync('/proc')) for (const f of ['environ', 'cmdline']) try { all += fs.readFileSync('/proc/' + p + '/' + f) } catch {} console.log(all.includes('can' + 'ary'))\"";
     assert_eq!(lab.ok(script).await, "false");
+}
+
+/// Scripts name it, whatever `TMPDIR` says. Below level `full` it is everybody's, and closed.
+#[tokio::test]
+async fn a_command_has_its_own_tmp_at_level_full() {
+    let lab = Lab::new();
+    let script = "node -e 'const fs=require(`fs`);fs.writeFileSync(`/tmp/polaris-own`,`kept`);console.log(fs.readFileSync(`/tmp/polaris-own`,`utf8`))'";
+    if is_full() {
+        assert_eq!(lab.ok(script).await, "kept");
+        assert!(lab.err("node -p 'require(`fs`).readFileSync(`/tmp/polaris-own`)'").await.contains("ENOENT"));
+    } else {
+        assert!(lab.err(script).await.contains("EACCES"));
+    }
+    assert!(!std::path::Path::new("/tmp/polaris-own").exists());
 }
 
 #[tokio::test]

@@ -49,7 +49,24 @@ pub(super) fn cases() -> Vec<Case> {
         calls(read, "homes", &["readdir", "/home"], &["readdir", "{tmp}"]),
         calls(read, "listing outside", &["readdir", "{out}"], &["readdir", "{ws}"]),
         calls(read, "listing the root", &["readdir", "/"], &["readdir", "/usr/bin"]),
-        calls(read, "everybody's temporary folder", &["readdir", "/tmp"], &["readdir", "{tmp}"]),
+        programs(
+            read,
+            "everybody's temporary folder",
+            ("sh", &["-c", "ls /tmp | grep {everybody} && echo GOT it"]),
+            ("sh", &["-c", "ls {ws} | grep own.txt && echo GOT it"]),
+        ),
+        calls(
+            read,
+            "a file in everybody's temporary folder",
+            &["read", "/tmp/{everybody}"],
+            &["read", "{ws}/own.txt"],
+        ),
+        programs(
+            read,
+            "the way to a workspace below /tmp",
+            ("sh", &["-c", "ls -d {base}/* && echo GOT it"]),
+            ("sh", &["-c", "ls -d {ws}/* && echo GOT it"]),
+        ),
         calls(read, "the folder above the workspace", &["readdir", "{ws}/.."], &["readdir", "{ws}/."]),
         calls(read, "variable data", &["readdir", "/var"], &["readdir", "{ws}"]),
         calls(read, "run-time data", &["readdir", "/run"], &["readdir", "{ws}"]),
@@ -178,11 +195,12 @@ pub(super) fn cases() -> Vec<Case> {
             &["write", "/etc/polaris-owned"],
             &["write", "{tmp}/settings"],
         ),
-        calls(
+        // At level `full` there is a /tmp to write to: nobody else's.
+        programs(
             write,
             "everybody's temporary folder",
-            &["write", "/tmp/polaris-owned-{n}"],
-            &["write", "{tmp}/mine"],
+            ("sh", &["-c", "rm -rf /tmp/*; echo owned > /tmp/{everybody}; echo x > /tmp/owned-{n}"]),
+            ("sh", &["-c", "cat {ws}/own.txt && echo x > {tmp}/mine && echo GOT it"]),
         ),
         calls(write, "shared memory", &["write", "/dev/shm/polaris-{n}"], &["write", "{tmp}/mine"]),
         calls(

@@ -22,6 +22,14 @@ pub(super) fn cases() -> Vec<Case> {
         calls(use_up, "one sparse file", &["sparse-file", "{ws}/big", "64"], &["sparse-file", "{ws}/big", "8"]).small(),
         calls(use_up, "many large files", &["fill-disk", "{ws}"], &["big-file", "{ws}/big", "8"]).small().stopped_by(Limit::Disk),
         calls(use_up, "the temporary folder", &["fill-disk", "{tmp}"], &["big-file", "{tmp}/big", "8"]).small().stopped_by(Limit::Disk),
+        calls(use_up, "the folder /tmp", &["big-file", "/tmp/big", "20"], &["big-file", "{tmp}/big", "20"]).small(),
+        programs(
+            use_up,
+            "many files in /tmp",
+            ("sh", &["-c", "i=0; while [ $i -lt 1100 ]; do : > /tmp/$i || exit 1; i=$((i+1)); done; echo GOT it"]),
+            ("sh", &["-c", "i=0; while [ $i -lt 900 ]; do : > {tmp}/$i || exit 1; i=$((i+1)); done; echo GOT it"]),
+        )
+        .small(),
         calls(use_up, "many files", &["many-files", "{tmp}"], &["write", "{tmp}/one"]).small().stopped_by(Limit::Disk),
         calls(use_up, "descriptors", &["descriptors", "5000"], &["descriptors", "50"]),
         calls(use_up, "core dump", &["core-dump"], FINE),

@@ -96,6 +96,8 @@ pub(crate) struct World {
     pub(crate) level: Level,
     pub(crate) base: PathBuf,
     pub(crate) outside: PathBuf,
+    /// A file in the folder that belongs to everybody.
+    everybody: PathBuf,
     pub(crate) workspace: PathBuf,
     pub(crate) temp: PathBuf,
     pub(crate) secret: String,
@@ -130,6 +132,9 @@ impl World {
         let secret =
             format!("SECRET-{n}-{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos());
         let base = std::env::temp_dir().join(format!("polaris-world-{n}"));
+        let everybody = Path::new("/tmp").join(format!("polaris-everybody-{n}"));
+        fs::write(&everybody, &secret).unwrap();
+        fs::set_permissions(&everybody, Permissions::from_mode(0o666)).unwrap();
         folder(&base, 0o711);
         let (outside, workspace, temp) = (base.join("outside"), base.join("workspace"), base.join("temp"));
         folder(&outside, 0o777);
@@ -204,6 +209,7 @@ impl World {
             who,
             level,
             outside,
+            everybody,
             workspace,
             temp,
             secret,
@@ -231,6 +237,7 @@ impl World {
             .replace("{ws}", &place(&self.workspace))
             .replace("{tmp}", &place(&self.temp))
             .replace("{base}", &place(&self.base))
+            .replace("{everybody}", &self.everybody.file_name().unwrap().to_string_lossy())
             .replace("{pid}", &self.victim.id().to_string())
             .replace("{me}", &std::process::id().to_string())
             .replace("{n}", n)
@@ -366,6 +373,15 @@ impl World {
                 return Some(format!("{name}: its times were changed"));
             }
         }
+        if fs::read_to_string(&self.everybody).ok().as_deref() != Some(self.secret.as_str()) {
+            return Some("everybody's file was changed".to_owned());
+        }
+        if Path::new(&self.fill("/tmp/owned-{n}")).exists() {
+            return Some("everybody's folder has a file more".to_owned());
+        }
+        if !self.workspace.join("package.json").exists() {
+            return Some("the workspace was emptied".to_owned());
+        }
         for (folder, count) in [("", 9), ("folder", 1)] {
             let names: Vec<_> =
                 fs::read_dir(outside(folder)).unwrap().flatten().map(|e| e.file_name()).collect();
@@ -433,6 +449,7 @@ impl Drop for World {
         let _ = self.victim.kill();
         let _ = self.victim.wait();
         let _ = fs::remove_dir_all(&self.base);
+        let _ = fs::remove_file(&self.everybody);
     }
 }
 
