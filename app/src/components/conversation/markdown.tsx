@@ -81,6 +81,15 @@ function contentOf(text: string, open: boolean): ReactNode {
       return <Parsed text={text} open={open} />;
     case "code":
       return <CodeBlock code={cut.code} info={cut.info} open={open} />;
+    case "paragraph":
+      return (
+        <p>
+          {cut.pieces.map((piece, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: pieces are only ever added at the end
+            <Words key={index} text={piece} />
+          ))}
+        </p>
+      );
     case "list":
       return (
         <div className="prose-pieces">
@@ -118,6 +127,18 @@ const Parsed = memo(function Parsed({ text, open }: { text: string; open: boolea
     <ReactMarkdown remarkPlugins={PLUGINS} components={open ? OPEN : CLOSED}>
       {text}
     </ReactMarkdown>
+  );
+});
+
+/** A part of a paragraph, with the space that it ends with. */
+const Words = memo(function Words({ text }: { text: string }) {
+  return (
+    <>
+      <ReactMarkdown remarkPlugins={PLUGINS} components={WORDS}>
+        {text}
+      </ReactMarkdown>
+      {text.endsWith(" ") && " "}
+    </>
   );
 });
 
@@ -163,6 +184,7 @@ function components(open: boolean): Components {
 
 const OPEN = components(true);
 const CLOSED = components(false);
+const WORDS: Components = { ...CLOSED, p: ({ children }) => <>{children}</> };
 const FIRST_ROWS: Components = { ...CLOSED, table: ({ children }) => <>{children}</> };
 const MORE_ROWS: Components = { ...FIRST_ROWS, thead: () => null };
 

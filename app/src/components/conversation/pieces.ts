@@ -1,9 +1,13 @@
-// Cuts one long block of Markdown (a list, a table, fenced code) into pieces that are parsed and drawn
-// by themselves, so that another word at its end costs one piece and not the block. Pure. A block that
-// is not certain to mean the same in pieces stays whole.
+// Cuts one long block of Markdown (a paragraph, a list, a table, fenced code) into pieces that are parsed
+// and drawn by themselves, so that another word at its end costs one piece and not the block. Pure. A
+// block that is not certain to mean the same in pieces stays whole.
+
+import { paragraphOf } from "./paragraph.ts";
 
 export type Pieces =
   | { kind: "whole" }
+  /** Each piece is text of one paragraph. */
+  | { kind: "paragraph"; pieces: readonly string[] }
   /** Each piece is a list of its own; an ordered one goes on with its own number. */
   | { kind: "list"; pieces: readonly string[] }
   /** Text before the table, its two head lines, and its rows. */
@@ -15,6 +19,8 @@ const WHOLE: Pieces = { kind: "whole" };
 /** Shorter blocks are parsed in a few milliseconds. */
 const LONG_CHARS = 2_000;
 const PIECE_CHARS = 1_500;
+/** A star or a backtick that so much text follows has no other one. */
+const MOST_OPEN_CHARS = 10_000;
 
 const FENCE = /^(`{3,}|~{3,})([^\n]*)\n/;
 const LIST_ITEM = /^(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)/;
@@ -25,6 +31,8 @@ export function piecesOf(block: string): Pieces {
   const code = codeOf(block);
   if (code !== undefined) return code;
   if (block.length < LONG_CHARS) return WHOLE;
+  const text = paragraphOf(block, PIECE_CHARS, MOST_OPEN_CHARS);
+  if (text !== undefined) return { kind: "paragraph", pieces: text };
   return tableOf(block) ?? listOf(block) ?? WHOLE;
 }
 
