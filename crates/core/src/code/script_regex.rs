@@ -15,6 +15,11 @@ const BACKTRACK_LIMIT: usize = 200_000;
 /// A pattern without these means itself.
 const SPECIAL: &str = "\\^$.|?*+()[]{}";
 
+/// A pattern that means itself: a plain text.
+pub fn is_plain(pattern: &str) -> bool {
+    !pattern.contains(|c: char| SPECIAL.contains(c))
+}
+
 /// A pattern, ready to search.
 #[derive(Debug)]
 pub enum ScriptRegex {
@@ -54,8 +59,8 @@ impl ScriptRegex {
             .crlf(true)
             .size_limit(SIZE_LIMIT)
             .build();
-        let is_plain = !case_sensitive && !pattern.contains(|c: char| SPECIAL.contains(c));
-        let needle = is_plain.then(|| Needle::new(pattern)).flatten();
+        let in_any_case = !case_sensitive && is_plain(pattern);
+        let needle = in_any_case.then(|| Needle::new(pattern)).flatten();
         built.map(|regex| Self::Linear(regex, needle)).map_err(|e| reason(&e.to_string()))
     }
 

@@ -15,24 +15,35 @@ enum Part {
     Name,
     /// `**/`: any number of folders.
     Folders,
+    /// `**/` before a name: all folders there are.
+    AllFolders,
     /// `**` at the end: at least one character.
     Rest,
+    /// `*` and text at the end: a name that ends so.
+    NameEnd(Box<[u8]>),
 }
 
 impl Wild {
     /// Reads a pattern; all but its stars and question marks stands for itself.
     pub(super) fn new(pattern: &str) -> Self {
         let mut parts = Vec::new();
+        let name = pattern.rfind('/').map_or(0, |slash| slash + 1);
         let mut at = 0;
         while at < pattern.len() {
             let rest = &pattern[at..];
             let begins = at == 0 || pattern.as_bytes()[at - 1] == b'/';
             let (part, width) = if begins && rest.starts_with("**/") {
-                (Part::Folders, 3)
+                (if at + 3 == name && !rest.ends_with("**") { Part::AllFolders } else { Part::Folders }, 3)
             } else if begins && rest == "**" {
                 (Part::Rest, 2)
             } else if rest.starts_with('*') {
-                (Part::Name, rest.len() - rest.trim_start_matches('*').len())
+                let stars = rest.len() - rest.trim_start_matches('*').len();
+                match &rest[stars..] {
+                    end if !end.contains(['*', '?', '/']) => {
+                        (Part::NameEnd(end.as_bytes().into()), rest.len())
+                    }
+                    _ => (Part::Name, stars),
+                }
             } else if rest.starts_with('?') {
                 (Part::One, 1)
             } else {
@@ -78,6 +89,18 @@ impl Wild {
                 Some(Part::Folders) => {
                     (name, folders) = (None, Some((part + 1, at)));
                     true
+                }
+                Some(Part::AllFolders) => {
+                    (name, folders) = (None, None);
+                    at += memchr::memrchr(b'/', &path[at..]).map_or(0, |slash| slash + 1);
+                    true
+                }
+                Some(Part::NameEnd(end)) => {
+                    // Another beginning of the name changes nothing.
+                    name = None;
+                    let fits = path[at..].ends_with(end) && memchr::memchr(b'/', &path[at..]).is_none();
+                    at = if fits { path.len() } else { at };
+                    fits
                 }
                 Some(Part::Rest) if at < path.len() => return true,
                 Some(Part::Rest) => false,

@@ -14,6 +14,7 @@ pub mod registry;
 mod search;
 #[cfg(test)]
 mod testing;
+mod text_search;
 mod typed;
 mod untyped;
 

@@ -124,6 +124,11 @@ pub(super) fn listed(head: String, lines: Vec<String>, notes: Vec<String>, max: 
     text
 }
 
+/// A text, and what must be said below it.
+pub(super) fn with_notes(text: String, notes: Vec<String>) -> String {
+    std::iter::once(text).chain(notes).collect::<Vec<_>>().join("\n")
+}
+
 /// What a look that ran out of time says: with its limit, and how far it came.
 pub(super) fn timed_out(time: Duration, done: usize, all: usize, what: &str) -> String {
     format!("[Timed out after {} s: {done} of {all} {what} were searched]", time.as_secs())

@@ -1,5 +1,6 @@
 //! searchFiles, searchCodebase, findFilesByPattern.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -7,23 +8,20 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::project::{Deadline, Looking, failed, listed, spec, timed_out};
+use super::project::{Deadline, Looking, failed, listed, spec, timed_out, with_notes};
+use super::text_search::{self, FilesArgs, TextSearch};
 use super::{Access, Tool, ToolError, parse_args};
 use crate::code::facts::{Facts, ImportKind, UNWRITTEN, What};
 use crate::code::glob::Pattern;
-use crate::code::grep::{self, MAX_COUNT, MAX_RESULTS, Stopped};
-use crate::code::index::Index;
+use crate::code::grep::MAX_RESULTS;
+use crate::code::index::{Index, aside};
 use crate::code::lines::{Lines, trimmed};
 use crate::code::needle::Needle;
 use crate::code::paths::Paths;
-use crate::code::script_regex::ScriptRegex;
 use crate::model::ToolSpec;
-use crate::workspace::snapshot::Project;
 
-/// Time for a search with a pattern that takes linear time, and for the index.
+/// Time for a look at the index.
 const TIME: Duration = Duration::from_secs(10);
-/// Time for a search with a pattern that backtracks.
-const BACKTRACKING_TIME: Duration = Duration::from_secs(2);
 /// UTF-16 units of a line that are shown.
 const LINE_UNITS: usize = 120;
 
@@ -42,16 +40,6 @@ impl SearchTool {
 pub(super) struct Bound {
     pub tool: SearchTool,
     pub looking: Looking,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct FilesArgs {
-    pattern: String,
-    #[serde(default)]
-    file_pattern: Option<String>,
-    #[serde(default)]
-    case_sensitive: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -137,25 +125,19 @@ impl Tool for Bound {
     }
 }
 
-fn glob(doing: &str, pattern: Option<&str>) -> Result<Option<Pattern>, ToolError> {
+pub(super) fn glob(doing: &str, pattern: Option<&str>) -> Result<Option<Pattern>, ToolError> {
     let pattern = pattern.filter(|pattern| !pattern.trim().is_empty());
     pattern.map(Pattern::new).transpose().map_err(|why| ToolError::Text(format!("Error {doing}: {why}")))
 }
 
 impl Bound {
     async fn files(&self, args: FilesArgs) -> Result<String, ToolError> {
-        const DOING: &str = "searching files";
-        let regex = ScriptRegex::new(&args.pattern, args.case_sensitive.unwrap_or(false))
-            .map_err(|why| ToolError::Text(format!("Invalid regex pattern: {why}")))?;
-        let pattern = glob(DOING, args.file_pattern.as_deref())?;
-        let project = self.looking.indexer.project().await.map_err(|e| failed(DOING, e))?;
-        let max = self.looking.max_result_bytes;
-        let search = crate::code::index::on_thread(move |gone| {
-            let time = if matches!(regex, ScriptRegex::Linear(..)) { TIME } else { BACKTRACKING_TIME };
-            let deadline = Deadline::new(gone, time);
-            search_texts(&project, &args, &regex, pattern.as_ref(), &deadline, time, max)
-        });
-        search.await.map_err(|e| failed(DOING, e))
+        let search = TextSearch::new(args)?;
+        let indexer = &self.looking.indexer;
+        let project = indexer.project().await.map_err(|e| failed(text_search::DOING, e))?;
+        let (shelf, max) = (Arc::clone(&indexer.words), self.looking.max_result_bytes);
+        let look = aside(move |gone| search.run(&project, &shelf, gone, max));
+        look.await.map_err(|e| failed(text_search::DOING, e))
     }
 
     async fn codebase(&self, args: CodebaseArgs) -> Result<String, ToolError> {
@@ -177,7 +159,7 @@ impl Bound {
         if pattern.is_quick() {
             return Ok(find_paths(&paths, &args.pattern, &pattern, max));
         }
-        let find = crate::code::index::on_thread(move |_| find_paths(&paths, &args.pattern, &pattern, max));
+        let find = aside(move |_| find_paths(&paths, &args.pattern, &pattern, max));
         find.await.map_err(|e| failed(DOING, e))
     }
 }
@@ -198,75 +180,6 @@ fn find_paths(paths: &Paths, given: &str, pattern: &Pattern, max: usize) -> Stri
     }
     let head = format!("Found {} file(s) matching \"{given}\":", all.len());
     listed(head, all.into_iter().take(MAX_RESULTS).map(str::to_owned).collect(), notes, max)
-}
-
-fn with_notes(text: String, notes: Vec<String>) -> String {
-    std::iter::once(text).chain(notes).collect::<Vec<_>>().join("\n")
-}
-
-fn search_texts(
-    project: &Project,
-    args: &FilesArgs,
-    regex: &ScriptRegex,
-    pattern: Option<&Pattern>,
-    deadline: &Deadline<'_>,
-    time: Duration,
-    max: usize,
-) -> String {
-    if project.is_empty() {
-        return "No files found in project.".to_owned();
-    }
-    let given = args.file_pattern.as_deref().unwrap_or_default();
-    let wanted = project.texts().filter(|(path, ..)| pattern.is_none_or(|pattern| pattern.matches(path)));
-    let (skipped, texts): (Vec<_>, Vec<_>) = wanted
-        .map(|(path, _, text)| (path, text))
-        .partition(|(path, text)| grep::is_generated(path, text, pattern));
-    let skip = (!skipped.is_empty()).then(|| {
-        format!(
-            "[{} lock, minified or generated file(s) were skipped; name them in filePattern to search them]",
-            skipped.len()
-        )
-    });
-    let shortfall = project.shortfall();
-    if texts.is_empty() {
-        let text = match pattern {
-            Some(_) => format!("No files matching pattern \"{given}\" found."),
-            None => "No searchable files found in project.".to_owned(),
-        };
-        return with_notes(text, skip.into_iter().chain(shortfall).collect());
-    }
-    let all = texts.len();
-    let found = grep::search(&texts, regex, || deadline.is_over());
-    let mut notes = Vec::new();
-    match found.stopped {
-        Some(Stopped::Told) => notes.push(timed_out(time, found.files, all, "files")),
-        Some(Stopped::Backtracking) => notes.push(format!(
-            "[Stopped: the pattern needs too much backtracking; {} of {all} files were searched. Look-around and backreferences are the cause]",
-            found.files
-        )),
-        Some(Stopped::Enough) | None => {}
-    }
-    notes.extend(shortfall);
-    if found.total == 0 {
-        let within =
-            if pattern.is_some() { format!(" in files matching \"{given}\"") } else { String::new() };
-        if notes.is_empty() {
-            notes.extend(skip);
-            return with_notes(format!("No matches found for pattern \"{}\"{within}.", args.pattern), notes);
-        }
-        let text = format!("Stopped early, no match so far for pattern \"{}\"{within}.", args.pattern);
-        return with_notes(text, notes);
-    }
-    let count = match found.stopped {
-        Some(Stopped::Enough) => format!("{MAX_COUNT}+"),
-        _ => found.total.to_string(),
-    };
-    let cut = if found.total > found.shown.len() {
-        format!(" (showing first {MAX_RESULTS})")
-    } else {
-        String::new()
-    };
-    listed(format!("Found {count} match(es){cut}:"), found.shown, notes, max)
 }
 
 /// Something that the code says.

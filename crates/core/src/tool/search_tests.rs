@@ -11,7 +11,12 @@ async fn files(project: &[(&str, &str)], pattern: &str, file_pattern: Option<&st
     if let Some(glob) = file_pattern {
         args["filePattern"] = json!(glob);
     }
-    Lab::new(project).run("searchFiles", args).await
+    let lab = Lab::new(project);
+    let found = lab.run("searchFiles", args.clone()).await;
+    // This one has the words of the project made, by which searches are shorter.
+    lab.run("getRelevantFiles", json!({ "query": "anything" })).await;
+    assert_eq!(lab.run("searchFiles", args).await, found);
+    found
 }
 
 #[tokio::test]
@@ -36,6 +41,25 @@ async fn a_pattern_never_spans_lines() {
     assert_eq!(files(&project, r"a\s+b", None).await, "Found 1 match(es):\na.ts:3:1 - a b");
     assert_eq!(files(&project, r"a[^x]*b", None).await, "Found 1 match(es):\na.ts:3:1 - a b");
     assert!(files(&project, "a\\nb", None).await.starts_with("No matches found for pattern"));
+}
+
+#[tokio::test]
+async fn a_plain_text_is_found_wherever_it_stands_in_words() {
+    let project = [
+        ("a.ts", "const setMarker_5000 = 1; // marker-5000-end\nmarker-50001-end"),
+        ("b.ts", "MARKER-5000-ENDING"),
+        ("c.ts", "marker 5000 end"),
+        ("d.ts", "xmarker-5000-end\nÄmarker-5000-end"),
+        ("e.ts", "nothing"),
+    ];
+    let text = files(&project, "marker-5000-end", None).await;
+    assert_eq!(
+        text,
+        "Found 4 match(es):\na.ts:1:30 - const setMarker_5000 = 1; // marker-5000-end\nb.ts:1:1 - MARKER-5000-ENDING\nd.ts:1:2 - xmarker-5000-end\nd.ts:2:2 - Ämarker-5000-end"
+    );
+    assert!(files(&project, "marker_5", None).await.contains("a.ts:1:10"));
+    assert!(files(&project, "no such words", None).await.starts_with("No matches found"));
+    assert_eq!(files(&project, "nothing", Some("*.md")).await, "No files matching pattern \"*.md\" found.");
 }
 
 #[tokio::test]

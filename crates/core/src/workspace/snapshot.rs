@@ -114,6 +114,14 @@ impl Project {
         self.folders.contains(path)
     }
 
+    /// A project of files without text.
+    #[cfg(test)]
+    pub(crate) fn of(paths: &[&str]) -> Self {
+        let file = File { content: Content::Binary, updated_at: 0.0, revision: 0, id: None };
+        let files = paths.iter().map(|&path| (path.into(), file.clone()));
+        Self { files: files.collect(), ..Self::default() }
+    }
+
     /// The same project with these folders, as the store's rows name them.
     #[cfg(test)]
     pub(crate) fn with_folders(&self, folders: &[&str]) -> Self {
