@@ -20,6 +20,36 @@ pub struct Pattern {
     names_only: bool,
     /// What every match begins and ends with; both are looked at before the readings.
     ends: (Box<str>, Box<str>),
+    in_two: Option<InTwo>,
+}
+
+/// A pattern for folders, and one for names in them.
+#[derive(Debug)]
+pub struct InTwo {
+    /// `None` for any folder.
+    folder: Option<Wild>,
+    name: Wild,
+}
+
+impl InTwo {
+    fn new(plain: &str, names_only: bool) -> Option<Self> {
+        let (folder, name) = plain.split_at(plain.rfind('/').map_or(0, |slash| slash + 1));
+        // This one is for any depth.
+        if name == "**" {
+            return None;
+        }
+        Some(Self { folder: (!names_only).then(|| Wild::new(folder)), name: Wild::new(name) })
+    }
+
+    /// Whether paths below `folder` may match: empty, or with the `/` behind it.
+    pub fn matches_folder(&self, folder: &str) -> bool {
+        self.folder.as_ref().is_none_or(|wild| wild.is_match(folder))
+    }
+
+    /// Whether paths with this name match, in such a folder.
+    pub fn matches_name(&self, name: &str) -> bool {
+        self.name.is_match(name)
+    }
 }
 
 /// What a pattern may mean.
@@ -57,9 +87,11 @@ impl Pattern {
         }
         let names_only = !rest.contains('/');
         let ends = ends(plain);
-        let of = |readings| Self { plain: plain.to_owned(), readings, excludes, names_only, ends };
+        let of =
+            |readings, in_two| Self { plain: plain.to_owned(), readings, excludes, names_only, ends, in_two };
         if !plain.contains(['[', ']', '{', '}']) {
-            return Ok(of(vec![Reading::Wild(Wild::new(plain))]));
+            let in_two = if excludes { None } else { InTwo::new(plain, names_only) };
+            return Ok(of(vec![Reading::Wild(Wild::new(plain))], in_two));
         }
         let unbalanced = unbalanced(plain);
         let literal = translated(plain, |_| true);
@@ -75,7 +107,7 @@ impl Pattern {
         if readings.is_empty() {
             return Err("the pattern is too complex".to_owned());
         }
-        Ok(of(readings.into_iter().map(Reading::Regex).collect()))
+        Ok(of(readings.into_iter().map(Reading::Regex).collect(), None))
     }
 
     /// Whether a normalised path matches.
@@ -94,6 +126,11 @@ impl Pattern {
         };
         (part.starts_with(&**first) && self.readings.iter().any(|reading| reading.is_match(part)))
             || self.plain == path
+    }
+
+    /// The same in two patterns, if it can be taken so.
+    pub fn in_two(&self) -> Option<&InTwo> {
+        self.in_two.as_ref()
     }
 
     /// What every path that matches ends with; `None` if it excludes paths.

@@ -17,7 +17,7 @@ use crate::code::grep::MAX_RESULTS;
 use crate::code::index::{Index, aside};
 use crate::code::lines::{Lines, trimmed};
 use crate::code::needle::Needle;
-use crate::code::paths::Paths;
+use crate::code::paths::{Matches, Paths};
 use crate::model::ToolSpec;
 
 /// Time for a look at the index.
@@ -168,18 +168,17 @@ fn find_paths(paths: &Paths, given: &str, pattern: &Pattern, max: usize) -> Stri
     if paths.is_empty() {
         return "No files found in project.".to_owned();
     }
-    let all = paths.matching(pattern);
+    let Matches { total, first } = paths.matching(pattern, MAX_RESULTS);
     let mut notes: Vec<String> = Vec::new();
-    if all.len() > MAX_RESULTS {
-        notes.push(format!("\n(Showing {MAX_RESULTS} of {} matches)", all.len()));
+    if total > MAX_RESULTS {
+        notes.push(format!("\n(Showing {MAX_RESULTS} of {total} matches)"));
     }
     // Names are known of all files, but perhaps not all files.
     notes.extend(paths.shortfall().map(str::to_owned));
-    if all.is_empty() {
+    if total == 0 {
         return with_notes(format!("No files matching pattern \"{given}\" found."), notes);
     }
-    let head = format!("Found {} file(s) matching \"{given}\":", all.len());
-    listed(head, all.into_iter().take(MAX_RESULTS).map(str::to_owned).collect(), notes, max)
+    listed(format!("Found {total} file(s) matching \"{given}\":"), first, notes, max)
 }
 
 /// Something that the code says.
