@@ -175,7 +175,8 @@ async function round(
     result.set("index of one edited file", { ours: one });
     const all = cases(count);
     // The words of the project, by which a plain text is found, are made later; this loads its files.
-    await ours.ask(call("searchFiles", { pattern: "marker-.*-end" }));
+    const load = call("searchFiles", { pattern: "marker-.*-end" });
+    for (const who of [ours, peer]) await who.ask(load);
     const literal = call("searchFiles", all[0]?.args ?? {});
     const cold = { ours: (await ours.ask(literal)).ms, peer: (await peer.ask(literal)).ms };
     result.set("searchFiles, literal, the first", cold);

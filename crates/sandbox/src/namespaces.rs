@@ -1,5 +1,5 @@
 //! The view of the machine at level `full`: a root folder made of nothing but what
-//! [`crate::places`] names, the workspace, the temporary folder and an empty `/tmp`. All of it
+//! [`crate::places`] names, the workspace, the temporary folder and a `/tmp` of its own. All of it
 //! read-only but the last three. Whoever is not named does not exist in it: no other process, no
 //! network, no file.
 
@@ -142,8 +142,9 @@ impl View {
 const ACCESS_WRITE: u64 = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 const ACCESS_READ: u64 = ACCESS_WRITE | libc::MOUNT_ATTR_RDONLY;
 
-/// Makes the folders that lead to something seen. Those in `/tmp` can be passed but not listed: to
-/// empty `/tmp`, as scripts do, must not empty a workspace below it.
+/// Makes the folders that lead to something seen. Those in `/tmp` can be passed but not listed, so that
+/// a script that empties `/tmp` does not empty a workspace some folders below it: a mishap, since the
+/// command owns them and its workspace.
 fn create_way(folder: &Path) -> io::Result<()> {
     let mode = if folder.starts_with("tmp") { 0o111 } else { 0o755 };
     fs::DirBuilder::new().recursive(true).mode(mode).create(folder)

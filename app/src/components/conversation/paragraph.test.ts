@@ -33,10 +33,13 @@ describe("a long paragraph", () => {
     for (const text of [
       "Some *words of one emphasis*",
       "See [the words of a link](https://a.example)",
-      'See [it](https://a.example "with the words of a title")',
+      'See [it](https://a.example "with :) the words of a title")',
+      "See [it](<a (b c d) e> 'the words of a title')",
+      "As *a***b words of a second one**",
       "Call `one two three four five`",
       "A ~~word that was struck out~~",
-      "As <b title=of a long tag>",
+      "As <b title=of a < long tag>",
+      "As <!-- a > b and c -->",
     ]) {
       const [first] = cut(`${text} and more words behind it`) ?? [];
       assert.ok(first?.startsWith(text), text);
@@ -67,14 +70,38 @@ describe("a long paragraph", () => {
     ]) {
       assert.equal(cut(`${words}\n${line}`), undefined, line);
     }
-    assert.ok(cut(`${words}\n${words}\n**${words}**\n`));
+    assert.equal(cut(`${words}\r- a`), undefined);
+    for (const line of [
+      words,
+      `**${words}**`,
+      "*a*",
+      "_a_",
+      "[a](b)",
+      "3.5",
+      "12",
+      "😀",
+      "$1",
+      "`a`",
+    ]) {
+      assert.ok(cut(`${words}\n${line}\n`), line);
+    }
   });
 
   it("means the same in pieces", () => {
     const part = fc.constantFrom(
       ...["a", "word", "of", "it.", "*", "**", "_", "~~", "`", "``", "[", "](x)", "](x 'a b c')"],
       ...["]", "(", ")", "<", ">", "<b>", "\\", "&amp;", "snake_case", '"', "é", "。", "\n", "!["],
-      ...["2 * 3", "https://a.example/b_c", "1.", "~1"],
+      ...[
+        "2 * 3",
+        "https://a.example/b_c",
+        "1.",
+        "~1",
+        "\r",
+        "\r- ",
+        "www.a.example",
+        "a@b.example",
+      ],
+      ...['"a :) b c"', "'", "](<a b c) d> 'a) b')", "<!--", "-->", "***", "3.5", "😀"],
     );
     const text = fc
       .array(fc.tuple(part, fc.constantFrom("", " ", " ", "  ")), { maxLength: 60 })

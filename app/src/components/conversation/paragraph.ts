@@ -2,20 +2,26 @@
 // which nothing could be taken for the beginning of a block. Pure, and linear in the text.
 
 /** A line that neither interrupts a paragraph nor makes a heading or a table of it. */
-const TEXT_LINE = /^ {0,3}(?:[\p{L}"'(“‘«]|\*\*(?![*\s])|`(?!``)|\d+(?![\d.)]))/u;
+const TEXT_LINE =
+  /^ {0,3}(?:[\p{L}\p{Extended_Pictographic}"'“‘«„(¿¡$€£—–…]|[*_]{1,2}(?=[\p{L}\p{N}"'(])|`(?!``)|\[(?![^\]]*\]:)|\d+(?!\d|[.)](?:\s|$)))/u;
+/** As CommonMark counts them. */
+const LINE_END = /\r\n?|\n/;
 const LETTER = /\p{L}/u;
 const SPACE = /^\s?$/;
 const PUNCTUATION = /[\p{P}\p{S}]/u;
 /** Whoever writes without spaces ends sentences so. */
 const FULL_STOP = /[。！？]/;
 const ADDRESS = ["://", "www.", "@"];
+const MARK = /[`*~[\]<>\\]/;
+/** An address at the beginning of a piece would be one where it was none. */
+const WWW = /^www\./i;
 
 /**
  * Its pieces; undefined if it cannot be cut. Each but the last has `least` characters at least. Where
  * something stays open for more than `most`, it is taken for text: nobody closes it any more.
  */
 export function paragraphOf(block: string, least: number, most: number): string[] | undefined {
-  const lines = block.trimEnd().split("\n");
+  const lines = block.trimEnd().split(LINE_END);
   if (!lines.every((line) => TEXT_LINE.test(line))) return undefined;
   const pieces: string[] = [];
   let begin = 0;
@@ -37,7 +43,7 @@ export function paragraphOf(block: string, least: number, most: number): string[
 function mayCut(text: string, at: number): boolean {
   const before = text.charAt(at - 1);
   const isBetween = before === " " ? !SPACE.test(text.charAt(at - 2)) : FULL_STOP.test(before);
-  return isBetween && LETTER.test(text.charAt(at));
+  return isBetween && LETTER.test(text.charAt(at)) && !WWW.test(text.slice(at, at + 4));
 }
 
 /** What is open of inline Markdown, read from its start; https://spec.commonmark.org/0.31.2/#inlines. */
@@ -48,29 +54,38 @@ class Inline {
   /** Of a link: its text, then its target. */
   #brackets = 0;
   #target = 0;
+  /** What ends a title or an address in brackets there. */
+  #quote = "";
   /** Of code: how many backticks end it. */
   #ticks = 0;
-  #tag = false;
+  /** What ends a tag or a comment. */
+  #tag = "";
   /** An address in the text, which a space ends. */
   #address = false;
+  /** A mark stood in an address: nobody knows whether it is one of it. */
+  #unclear = false;
 
   constructor(text: string) {
     this.#text = text;
   }
 
   get isClosed(): boolean {
-    const isInLink = this.#brackets > 0 || this.#target > 0 || this.#address;
-    const isPlain = !isInLink && this.#ticks === 0 && !this.#tag;
+    const isInLink = this.#brackets > 0 || this.#target > 0 || this.#address || this.#unclear;
+    const isPlain = !isInLink && this.#ticks === 0 && this.#tag === "";
     return isPlain && Object.values(this.#marks).every((count) => count === 0);
   }
 
   /** Reads on at `at`; where to read next. */
   pass(at: number): number {
     const char = this.#text.charAt(at);
+    if (this.#address) this.#unclear ||= MARK.test(char);
     if (char === "`") return this.#code(at);
     if (this.#ticks > 0) return at + 1;
+    if (this.#target > 0 && this.#isQuoted(char)) return at + 1;
     if (SPACE.test(char)) this.#address = false;
-    else this.#address ||= ADDRESS.some((mark) => this.#text.startsWith(mark, at));
+    else if (this.#target === 0 && this.#tag === "") {
+      this.#address ||= ADDRESS.some((mark) => this.#text.startsWith(mark, at));
+    }
     switch (char) {
       case "\\":
         return at + 2;
@@ -83,8 +98,9 @@ class Inline {
         break;
       case "]":
         this.#brackets = Math.max(0, this.#brackets - 1);
-        if (this.#text.charAt(at + 1) === "(") this.#target = Math.max(this.#target, 1);
-        return this.#target > 0 ? at + 2 : at + 1;
+        if (this.#target > 0 || this.#text.charAt(at + 1) !== "(") break;
+        this.#target = 1;
+        return at + 2;
       case "(":
         if (this.#target > 0) this.#target += 1;
         break;
@@ -92,13 +108,26 @@ class Inline {
         this.#target = Math.max(0, this.#target - 1);
         break;
       case "<":
-        this.#tag = !SPACE.test(this.#text.charAt(at + 1));
+        if (this.#tag === "" && !SPACE.test(this.#text.charAt(at + 1))) {
+          this.#tag = this.#text.startsWith("<!--", at) ? "-->" : ">";
+        }
         break;
       case ">":
-        this.#tag = false;
+        if (this.#text.endsWith(this.#tag, at + 1)) this.#tag = "";
         break;
     }
     return at + 1;
+  }
+
+  /** Whether a character of a link's target is part of a title, or of an address in brackets. */
+  #isQuoted(char: string): boolean {
+    if (this.#quote !== "") {
+      if (char === this.#quote) this.#quote = "";
+      return true;
+    }
+    if (char === '"' || char === "'") this.#quote = char;
+    else if (char === "<") this.#quote = ">";
+    return this.#quote !== "";
   }
 
   #code(at: number): number {
@@ -119,7 +148,9 @@ class Inline {
     const opens = isLeft && (!isWithin || isAfterMark);
     const closes = isRight && (!isWithin || isBeforeMark);
     const open = this.#marks[mark] ?? 0;
-    if (closes && open > 0) this.#marks[mark] = Math.max(0, open - (end - at));
+    const left = closes && open > 0 ? open - (end - at) : 0;
+    if (left < 0) this.#marks[mark] = opens ? -left : 0;
+    else if (closes && open > 0) this.#marks[mark] = left;
     else if (opens) this.#marks[mark] = open + (end - at);
     return end;
   }

@@ -107,9 +107,9 @@ impl Index {
         importers.get(path).map_or(&[], Vec::as_slice)
     }
 
-    /// The words of its texts.
-    pub fn words(&self) -> Arc<Words> {
-        self.words.words(&self.project)
+    /// The words of its texts; `None` if `stop` says so first.
+    pub fn words(&self, stop: &mut dyn FnMut() -> bool) -> Option<Arc<Words>> {
+        self.words.words(&self.project, stop)
     }
 
     pub(super) fn survey(&self) -> &Survey {
@@ -236,22 +236,6 @@ pub async fn on_thread<T: Send + 'static>(
         .spawn(move || drop(send.send(work(&gone))))
         .map_err(|_| failed("no thread could be started to read the project's code"))?;
     receive.await.map_err(|_| failed("reading the project's code ended without a result"))
-}
-
-/// Runs work that goes into no depth on a thread of the runtime's, which is there at once. If nobody waits
-/// any more, `work` sees it.
-///
-/// # Errors
-/// `INTERNAL` if it ends without a result.
-pub async fn aside<T: Send + 'static>(
-    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
-) -> Result<T, FileError> {
-    let gone = Arc::new(AtomicBool::new(false));
-    let _give_up = GiveUp(Arc::clone(&gone));
-    let done = tokio::task::spawn_blocking(move || work(&gone)).await;
-    done.map_err(|_| {
-        FileError::Store(CoreError::new(ErrorCode::Internal, "a look at the project ended without a result"))
-    })
 }
 
 /// A thread with a stack for deep texts.

@@ -43,7 +43,7 @@ pub fn rank(
     most: usize,
     mut stop: impl FnMut() -> bool,
 ) -> Vec<Ranked> {
-    let judge = Judge::new(index, question, &mut stop);
+    let Some(judge) = Judge::new(index, question, &mut stop) else { return Vec::new() };
     let scores = (0..judge.marks.len()).filter_map(|at| Some((judge.score(at, None)?, at)));
     let mut scored: Vec<(f64, usize)> = scores.collect();
     // Places are in the order of paths.
@@ -95,9 +95,10 @@ struct Current<'q> {
 }
 
 impl<'q> Judge<'q> {
-    fn new(index: &'q Index, question: &Question<'q>, stop: &mut impl FnMut() -> bool) -> Self {
+    /// `None` if `stop` says so before anything is known.
+    fn new(index: &'q Index, question: &Question<'q>, stop: &mut impl FnMut() -> bool) -> Option<Self> {
         let query = question.query.trim().to_lowercase();
-        let words = index.words();
+        let words = index.words(stop)?;
         let current = question.current.and_then(|path| {
             let used = identifiers(&index.get(path)?.text).collect();
             let at = place_of(&words, path);
@@ -108,9 +109,9 @@ impl<'q> Judge<'q> {
         let mut judge = Self { index, survey, words, now, current, terms, marks };
         judge.follow_imports();
         judge.find_exporters();
-        judge.find_terms();
+        judge.find_terms(stop);
         judge.find_query(&query, stop);
-        judge
+        Some(judge)
     }
 
     fn follow_imports(&mut self) {
@@ -132,8 +133,11 @@ impl<'q> Judge<'q> {
         });
     }
 
-    fn find_terms(&mut self) {
+    fn find_terms(&mut self, stop: &mut impl FnMut() -> bool) {
         for (n, term) in self.terms.iter().enumerate() {
+            if stop() {
+                return;
+            }
             if let Some(part) = Part::new(term, false, false) {
                 self.words.having(&part, |at| self.marks[at].terms |= 1 << n);
             }

@@ -1,13 +1,13 @@
 //! Which files of a project have which words: an inverted index, so that a look for words reads a list
-//! of them and not every text. Made once, and kept current by reading the files that changed. Pure.
+//! of them and not every text. Made once, and kept current by reading the files that changed; what it
+//! does not hold, because there would be too much, is read at each look.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use memchr::memmem::Finder;
-use rustc_hash::FxSeededState;
 
 use super::index;
 use crate::workspace::snapshot::Project;
@@ -20,6 +20,13 @@ const END: u8 = b'\n';
 const MAX_FRESH: usize = 64;
 /// A project's part that may have changed before all are read anew.
 const FRESH_SHARE: usize = 16;
+/// How much is held, for texts of nothing but different words: different ones, their bytes, and in how
+/// many files they are. A project of 10,000 files of code has a third of that.
+const MAX: Size = Size { words: 500_000, bytes: 16 << 20, pairs: 3_000_000 };
+/// Parts of a plain text that are looked for; the longest say most.
+const MAX_PARTS: usize = 8;
+/// Time to make the words of a project, where nobody waits for them.
+const MAKING: Duration = Duration::from_secs(10);
 /// No file at this place any more.
 const GONE: u32 = u32::MAX;
 
@@ -32,6 +39,8 @@ pub struct Words {
     places: Vec<u32>,
     /// What is not in the base.
     fresh: Vec<Fresh>,
+    /// The places from here on, whose words are not held.
+    unread: usize,
     /// Path and text by place.
     texts: Vec<(Arc<str>, Arc<str>)>,
 }
@@ -46,6 +55,16 @@ struct Base {
     files_of: Vec<u32>,
     /// Where the files of each word end.
     ends_of: Vec<u32>,
+    /// The first path that there was no room for.
+    unread: Option<Arc<str>>,
+}
+
+/// How much is held.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    words: usize,
+    bytes: usize,
+    pairs: usize,
 }
 
 /// A file that was read by itself.
@@ -107,7 +126,7 @@ impl Part {
 
     /// What a text has in its words if it has this plain text, in any case.
     pub fn all_of(plain: &str) -> Vec<Self> {
-        let mut parts = Vec::new();
+        let mut parts: Vec<Self> = Vec::new();
         // Upper and lower case are told apart by more than ASCII elsewhere.
         if !plain.is_ascii() {
             return parts;
@@ -118,33 +137,54 @@ impl Part {
             parts.extend(Self::new(word, at > 0, end < plain.len()));
             at = end + 1;
         }
+        parts.sort_by(|Self(a), Self(b)| {
+            b.needle().len().cmp(&a.needle().len()).then_with(|| a.needle().cmp(b.needle()))
+        });
+        parts.dedup_by(|Self(a), Self(b)| a.needle() == b.needle());
+        parts.truncate(MAX_PARTS);
         parts
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        let mut is_there = false;
+        let mut line = Vec::new();
+        for_each_word(text, |word| {
+            line.clear();
+            line.push(END);
+            line.extend_from_slice(word.as_bytes());
+            line.push(END);
+            is_there |= self.0.find(&line).is_some();
+        });
+        is_there
     }
 }
 
 impl Words {
-    /// The words of `project`; of `before`, what has not changed.
-    fn new(project: Arc<Project>, before: Option<&Self>) -> Self {
-        let texts: Vec<(Arc<str>, Arc<str>)> =
-            project.texts().map(|(path, _, text)| (Arc::clone(path), Arc::clone(text))).collect();
-        let kept = before.and_then(|before| before.kept(&project));
-        let (base, places, fresh) = kept.unwrap_or_else(|| {
-            let base = Arc::new(Base::new(&project));
-            let places = (0..base.files.len()).map(place).collect();
-            (base, places, Vec::new())
-        });
-        Self { project, base, places, fresh, texts }
+    /// All words of `project`, read anew; `None` if `stop` says so first.
+    fn new(project: &Arc<Project>, stop: &mut dyn FnMut() -> bool) -> Option<Self> {
+        let base = Arc::new(Base::new(project, MAX, stop)?);
+        let places: Vec<u32> = (0..base.files.len()).map(place).collect();
+        let unread = places.len();
+        Some(Self { places, unread, ..Self::on(base, project) })
     }
 
-    /// The same base for another moment, with what it does not have; `None` if that is too much.
-    fn kept(&self, project: &Project) -> Option<(Arc<Base>, Vec<u32>, Vec<Fresh>)> {
+    fn on(base: Arc<Base>, project: &Arc<Project>) -> Self {
+        let texts = project.texts().map(|(path, _, text)| (Arc::clone(path), Arc::clone(text))).collect();
+        Self { project: Arc::clone(project), base, places: Vec::new(), fresh: Vec::new(), unread: 0, texts }
+    }
+
+    /// The words of another moment, with what has changed read anew; `None` if that is too much.
+    fn kept(&self, project: &Arc<Project>) -> Option<Self> {
         let most = MAX_FRESH.max(self.base.files.len() / FRESH_SHARE);
         let known: HashMap<u64, &Fresh> = self.fresh.iter().map(|fresh| (fresh.revision, fresh)).collect();
         let mut places = vec![GONE; self.base.files.len()];
-        let mut fresh = Vec::new();
-        let mut at = 0;
+        let (mut fresh, mut at, mut unread) = (Vec::new(), 0, 0);
         // Both are sorted by path.
         for (n, (path, file, text)) in project.texts().enumerate() {
+            if self.base.unread.as_ref().is_some_and(|unread| unread <= path) {
+                break;
+            }
+            unread = n + 1;
             while self.base.files.get(at).is_some_and(|(known, _)| known < path) {
                 at += 1;
             }
@@ -162,7 +202,7 @@ impl Words {
             };
             fresh.push(Fresh { place: place(n), revision, words });
         }
-        Some((Arc::clone(&self.base), places, fresh))
+        Some(Self { places, fresh, unread, ..Self::on(Arc::clone(&self.base), project) })
     }
 
     /// Path and text of each file, sorted by path.
@@ -171,8 +211,18 @@ impl Words {
     }
 
     /// Tells the place of each file that has a word with this part, some more than once.
-    pub fn having(&self, Part(part): &Part, mut tell: impl FnMut(usize)) {
-        for word in self.base.words.having(part) {
+    pub fn having(&self, part: &Part, mut tell: impl FnMut(usize)) {
+        self.held(part, &mut tell);
+        for (at, (_, text)) in self.texts.iter().enumerate().skip(self.unread) {
+            if part.is_in(text) {
+                tell(at);
+            }
+        }
+    }
+
+    /// The same for the files whose words are held.
+    fn held(&self, part: &Part, mut tell: impl FnMut(usize)) {
+        for word in self.base.words.having(&part.0) {
             let begin = word.checked_sub(1).map_or(0, |before| self.base.ends_of[before]);
             for &file in &self.base.files_of[begin as usize..self.base.ends_of[word] as usize] {
                 let place = self.places[file as usize];
@@ -182,24 +232,25 @@ impl Words {
             }
         }
         for Fresh { place, words, .. } in &self.fresh {
-            if part.find(&words.text).is_some() {
+            if part.0.find(&words.text).is_some() {
                 tell(*place as usize);
             }
         }
     }
 
-    /// The files that have all of the parts, by path; all files for none.
+    /// The files that have all of the parts, by path, and those whose words are not held.
     pub fn having_all(&self, parts: &[Part]) -> Vec<(&Arc<str>, &Arc<str>)> {
         let mut counts = vec![0_u32; self.texts.len()];
         for (n, part) in (0..).zip(parts) {
-            self.having(part, |at| {
+            self.held(part, |at| {
                 if counts[at] == n {
                     counts[at] += 1;
                 }
             });
         }
-        let has_all = |(_, count): &(_, u32)| *count as usize == parts.len();
-        self.texts.iter().zip(counts).filter(has_all).map(|((path, text), _)| (path, text)).collect()
+        let all = self.texts.iter().zip(counts).enumerate();
+        let has_all = all.filter(|(at, (_, count))| *at >= self.unread || *count as usize == parts.len());
+        has_all.map(|(_, ((path, text), _))| (path, text)).collect()
     }
 }
 
@@ -211,7 +262,7 @@ fn place(at: usize) -> u32 {
 impl List {
     fn of_text(text: &str) -> Self {
         let mut list = Self::default();
-        let mut known = std::collections::HashSet::new();
+        let mut known = HashSet::new();
         for_each_word(text, |word| {
             if known.insert(word.to_owned()) {
                 list.push(word);
@@ -222,26 +273,30 @@ impl List {
 }
 
 impl Base {
-    fn new(project: &Project) -> Self {
-        // Whoever wrote the texts must not be able to say which words collide.
-        let seed = RandomState::new().hash_one(0) as usize;
-        let mut numbers: HashMap<Box<str>, u32, FxSeededState> =
-            HashMap::with_hasher(FxSeededState::with_seed(seed));
-        let mut words = List::default();
-        let mut files = Vec::new();
+    fn new(project: &Project, max: Size, stop: &mut dyn FnMut() -> bool) -> Option<Self> {
+        let mut base = Self::default();
+        let mut numbers: HashMap<Box<str>, u32> = HashMap::new();
         // Of each word, the file that it was last seen in, and in how many it is.
         let mut last: Vec<(u32, u32)> = Vec::new();
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         for (n, (path, file, text)) in project.texts().enumerate() {
+            if n % 64 == 0 && stop() {
+                return None;
+            }
+            let Size { words, bytes, pairs: most } = max;
+            if last.len() >= words || base.words.text.len() >= bytes || pairs.len() >= most {
+                base.unread = Some(Arc::clone(path));
+                break;
+            }
             let n = place(n);
-            files.push((Arc::clone(path), file.revision));
+            base.files.push((Arc::clone(path), file.revision));
             for_each_word(text, |word| {
                 let number = match numbers.get(word) {
                     Some(&number) => number,
                     None => {
                         let number = place(last.len());
                         numbers.insert(word.into(), number);
-                        words.push(word);
+                        base.words.push(word);
                         last.push((GONE, 0));
                         number
                     }
@@ -253,6 +308,7 @@ impl Base {
                 }
             });
         }
+        drop(numbers);
         // By word: each where those of the words before it end.
         let mut end = 0;
         let mut next: Vec<u32> = Vec::with_capacity(last.len());
@@ -262,13 +318,14 @@ impl Base {
             end += count;
             ends_of.push(end);
         }
-        let mut files_of = vec![0; pairs.len()];
+        base.files_of = vec![0; pairs.len()];
         for (word, file) in pairs {
             let at = &mut next[word as usize];
-            files_of[*at as usize] = file;
+            base.files_of[*at as usize] = file;
             *at += 1;
         }
-        Self { files, words, files_of, ends_of }
+        base.ends_of = ends_of;
+        Some(base)
     }
 }
 
@@ -299,42 +356,63 @@ fn for_each_word(text: &str, mut tell: impl FnMut(&str)) {
     }
 }
 
-/// The words of a project that changes: whoever asks brings them up to date.
+/// The words of a project that changes.
 #[derive(Debug, Default)]
 pub struct Shelf {
     latest: Mutex<Option<Arc<Words>>>,
     /// Looks that would have been quicker with them.
     missed: AtomicUsize,
+    /// A thread makes them.
+    is_made: AtomicBool,
 }
 
 impl Shelf {
-    /// The words of `project`.
-    pub fn words(&self, project: &Arc<Project>) -> Arc<Words> {
+    /// The words of `project`; `None` if `stop` says so before they are made.
+    pub fn words(&self, project: &Arc<Project>, stop: &mut dyn FnMut() -> bool) -> Option<Arc<Words>> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*latest {
-            Some(words) if Arc::ptr_eq(&words.project, project) => Arc::clone(words),
-            before => {
-                let words = Arc::new(Words::new(Arc::clone(project), before.as_deref()));
-                *latest = Some(Arc::clone(&words));
-                words
-            }
+        if let Some(words) = &*latest
+            && Arc::ptr_eq(&words.project, project)
+        {
+            return Some(Arc::clone(words));
         }
+        let kept = latest.as_ref().and_then(|before| before.kept(project));
+        let words = Arc::new(kept.map_or_else(|| Words::new(project, stop), Some)?);
+        *latest = Some(Arc::clone(&words));
+        Some(words)
     }
 
-    /// The words of `project`, if they have been asked for before. Whoever misses them often gets them
-    /// the next time: to make them takes as long as some searches of all texts.
+    /// The words of `project` without waiting for them: to make them takes as long as some searches of
+    /// all texts. Whoever misses them for the second time has them made for later.
     pub fn known_words(self: &Arc<Self>, project: &Arc<Project>) -> Option<Arc<Words>> {
         /// The look that has them made.
         const ENOUGH: usize = 2;
-        // Somebody makes them just now: it is quicker to search without.
-        let is_known = self.latest.try_lock().ok().map(|latest| latest.is_some());
-        if is_known == Some(true) {
-            return Some(self.words(project));
+        // Somebody makes them just now.
+        let mut latest = self.latest.try_lock().ok()?;
+        match &*latest {
+            Some(words) if Arc::ptr_eq(&words.project, project) => return Some(Arc::clone(words)),
+            Some(before) => {
+                if let Some(words) = before.kept(project) {
+                    let words = Arc::new(words);
+                    *latest = Some(Arc::clone(&words));
+                    return Some(words);
+                }
+            }
+            None if self.missed.fetch_add(1, Ordering::Relaxed) + 1 < ENOUGH => return None,
+            None => {}
         }
-        if is_known == Some(false) && self.missed.fetch_add(1, Ordering::Relaxed) + 1 == ENOUGH {
+        drop(latest);
+        if !self.is_made.swap(true, Ordering::Relaxed) {
             let (shelf, project) = (Arc::clone(self), Arc::clone(project));
+            let make = move || {
+                // Nobody waits for it: no longer than a search may take.
+                let until = Instant::now() + MAKING;
+                shelf.words(&project, &mut || Instant::now() >= until);
+                shelf.is_made.store(false, Ordering::Relaxed);
+            };
             // If no thread can be started, the next ones search without.
-            drop(index::builder().spawn(move || drop(shelf.words(&project))));
+            if index::builder().spawn(make).is_err() {
+                self.is_made.store(false, Ordering::Relaxed);
+            }
         }
         None
     }

@@ -53,7 +53,7 @@ proptest! {
                 drop(done);
             }
             let project = runtime.block_on(snapshot.current()).unwrap();
-            let words = shelf.words(&project);
+            let words = shelf.words(&project, &mut || false).unwrap();
             let parts = Part::all_of(&plain);
             let candidates = found(&words, &parts);
             for (path, _, text) in project.texts() {
@@ -82,6 +82,7 @@ fn a_plain_text_says_which_words_and_parts_of_words_it_takes() {
         parts.map(|part| String::from_utf8(part.0.needle().to_vec()).unwrap()).collect()
     };
     assert_eq!(parts("Marker-5000-e"), ["marker\n", "\n5000\n"], "too short parts say nothing");
+    assert_eq!(parts("one one ones onet"), ["\nones\n", "\none\n", "\nonet", "one\n"]);
     assert_eq!(parts("total"), ["total"]);
     assert_eq!(parts("(total"), ["\ntotal"]);
     assert_eq!(parts("a b"), [""; 0]);
@@ -94,18 +95,45 @@ async fn after_many_changes_all_is_read_anew() {
     let files = Arc::new(MemoryFiles::new(texts.collect()));
     let snapshot = Snapshot::new(Arc::clone(&files) as _);
     let shelf = Shelf::default();
-    let first = shelf.words(&snapshot.current().await.unwrap());
+    let first = shelf.words(&snapshot.current().await.unwrap(), &mut || false).unwrap();
     for n in 0..MAX_FRESH {
         snapshot.write(&format!("{n:03}.ts"), "other", &ChangeLine::default()).await.unwrap();
     }
-    let words = shelf.words(&snapshot.current().await.unwrap());
+    let words = shelf.words(&snapshot.current().await.unwrap(), &mut || false).unwrap();
     assert!(Arc::ptr_eq(&first.base, &words.base));
     assert_eq!(found(&words, &Part::all_of("other")).len(), MAX_FRESH);
     snapshot.write("099.ts", "other", &ChangeLine::default()).await.unwrap();
-    let words = shelf.words(&snapshot.current().await.unwrap());
+    let words = shelf.words(&snapshot.current().await.unwrap(), &mut || false).unwrap();
     assert!(!Arc::ptr_eq(&first.base, &words.base) && words.fresh.is_empty());
     assert_eq!(found(&words, &Part::all_of("other")).len(), MAX_FRESH + 1);
     assert_eq!(found(&words, &Part::all_of("word99")), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_read_at_each_look() {
+    let texts = (0..10).map(|n| (format!("{n}.ts"), format!("Word{n} shared other{n}")));
+    let files = Arc::new(MemoryFiles::new(texts.collect()));
+    let snapshot = Snapshot::new(Arc::clone(&files) as _);
+    let project = snapshot.current().await.unwrap();
+    for max in [Size { words: 5, ..MAX }, Size { bytes: 30, ..MAX }, Size { pairs: 6, ..MAX }] {
+        let base = Arc::new(Base::new(&project, max, &mut || false).unwrap());
+        assert_eq!(base.unread.as_deref(), Some("2.ts"), "{max:?}");
+        let words = Words { unread: 2, places: vec![0, 1], ..Words::on(base, &project) };
+        let places = |part: &str| {
+            let mut places = Vec::new();
+            words.having(&Part::new(part, false, false).unwrap(), |at| places.push(at));
+            places
+        };
+        assert_eq!(places("word7"), [7]);
+        assert_eq!(places("shared"), (0..10).collect::<Vec<_>>());
+        let all = found(&words, &Part::all_of("word1"));
+        assert_eq!(all[..2], ["1.ts", "2.ts"], "those that were not read may have it");
+        snapshot.write("0.ts", "changed", &ChangeLine::default()).await.unwrap();
+        let later = words.kept(&snapshot.current().await.unwrap()).unwrap();
+        assert_eq!((later.fresh.len(), later.unread), (1, 2));
+        snapshot.write("0.ts", "Word0 shared other0", &ChangeLine::default()).await.unwrap();
+    }
+    assert!(Base::new(&project, MAX, &mut || true).is_none());
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ fn relevant(index: &Index, args: &Args, deadline: &Deadline<'_>, max: usize) -> 
     let count = args.max_files.unwrap_or(DEFAULT_FILES).floor().clamp(1.0, MAX_FILES) as usize;
     let ranked = rank(index, &question, count, || deadline.is_over());
     if deadline.is_over() {
-        notes.push(format!("[Timed out after {} s: not all files were considered]", TIME.as_secs()));
+        notes.push(format!("[Timed out after {} s: not all that matters was considered]", TIME.as_secs()));
     }
     notes.extend(index.project.shortfall());
     if ranked.is_empty() {

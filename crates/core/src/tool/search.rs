@@ -14,7 +14,7 @@ use super::{Access, Tool, ToolError, parse_args};
 use crate::code::facts::{Facts, ImportKind, UNWRITTEN, What};
 use crate::code::glob::Pattern;
 use crate::code::grep::MAX_RESULTS;
-use crate::code::index::{Index, aside};
+use crate::code::index::{Index, on_thread};
 use crate::code::lines::{Lines, trimmed};
 use crate::code::needle::Needle;
 use crate::code::paths::{Matches, Paths};
@@ -136,7 +136,7 @@ impl Bound {
         let indexer = &self.looking.indexer;
         let project = indexer.project().await.map_err(|e| failed(text_search::DOING, e))?;
         let (shelf, max) = (Arc::clone(&indexer.words), self.looking.max_result_bytes);
-        let look = aside(move |gone| search.run(&project, &shelf, gone, max));
+        let look = on_thread(move |gone| search.run(&project, &shelf, gone, max));
         look.await.map_err(|e| failed(text_search::DOING, e))
     }
 
@@ -159,7 +159,7 @@ impl Bound {
         if pattern.is_quick() {
             return Ok(find_paths(&paths, &args.pattern, &pattern, max));
         }
-        let find = aside(move |_| find_paths(&paths, &args.pattern, &pattern, max));
+        let find = on_thread(move |_| find_paths(&paths, &args.pattern, &pattern, max));
         find.await.map_err(|e| failed(DOING, e))
     }
 }

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::code::words::Shelf;
 use crate::tool::testing::Lab;
+use crate::tool::text_search::{FilesArgs, TextSearch};
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::snapshot::{Bounds, Snapshot};
 
@@ -60,6 +62,23 @@ async fn a_plain_text_is_found_wherever_it_stands_in_words() {
     assert!(files(&project, "marker_5", None).await.contains("a.ts:1:10"));
     assert!(files(&project, "no such words", None).await.starts_with("No matches found"));
     assert_eq!(files(&project, "nothing", Some("*.md")).await, "No files matching pattern \"*.md\" found.");
+}
+
+#[tokio::test]
+async fn with_the_words_only_texts_that_may_match_are_read() {
+    let files = Arc::new(MemoryFiles::new(
+        [("a.ts", "needle"), ("b.ts", "hay")].map(|(path, text)| (path.to_owned(), text.to_owned())).into(),
+    ));
+    let project = Snapshot::new(files as _).current().await.unwrap();
+    let shelf = Arc::new(Shelf::default());
+    let search = |pattern: &str| TextSearch::new(FilesArgs::of(pattern)).unwrap();
+    assert!(search("needle").words(&project, &shelf).is_none(), "nobody has had them made");
+    shelf.words(&project, &mut || false).unwrap();
+    let needle = search("needle");
+    let (words, parts) = needle.words(&project, &shelf).unwrap();
+    assert_eq!(words.having_all(&parts).len(), 1);
+    assert!(search("nee.le").words(&project, &shelf).is_none(), "no plain text");
+    assert!(search("ne").words(&project, &shelf).is_none(), "too short");
 }
 
 #[tokio::test]

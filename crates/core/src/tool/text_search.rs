@@ -31,6 +31,13 @@ pub(super) struct FilesArgs {
     case_sensitive: Option<bool>,
 }
 
+#[cfg(test)]
+impl FilesArgs {
+    pub(super) fn of(pattern: &str) -> Self {
+        Self { pattern: pattern.to_owned(), file_pattern: None, case_sensitive: None }
+    }
+}
+
 /// A path and its text.
 type Text<'t> = (&'t Arc<str>, &'t Arc<str>);
 
@@ -120,7 +127,11 @@ impl TextSearch {
     }
 
     /// The words of the project, and which of them a match has: of a plain text, if they are known.
-    fn words(&self, project: &Arc<Project>, shelf: &Arc<Shelf>) -> Option<(Arc<Words>, Vec<Part>)> {
+    pub(super) fn words(
+        &self,
+        project: &Arc<Project>,
+        shelf: &Arc<Shelf>,
+    ) -> Option<(Arc<Words>, Vec<Part>)> {
         let pattern = &self.args.pattern;
         let parts = if is_plain(pattern) { Part::all_of(pattern) } else { Vec::new() };
         if parts.is_empty() {

@@ -73,6 +73,8 @@ async fn a_command_has_its_own_tmp_at_level_full() {
     let script = "node -e 'const fs=require(`fs`);fs.writeFileSync(`/tmp/polaris-own`,`kept`);console.log(fs.readFileSync(`/tmp/polaris-own`,`utf8`))'";
     if is_full() {
         assert_eq!(lab.ok(script).await, "kept");
+        let many = "node -e 'for(let n=0;n<900;n++)require(`fs`).writeFileSync(`/tmp/${n}`,`x`.repeat(9000));console.log(`written`)'";
+        assert_eq!(lab.ok(many).await, "written");
         assert!(lab.err("node -p 'require(`fs`).readFileSync(`/tmp/polaris-own`)'").await.contains("ENOENT"));
     } else {
         assert!(lab.err(script).await.contains("EACCES"));

@@ -199,7 +199,13 @@ pub(super) fn cases() -> Vec<Case> {
         programs(
             write,
             "everybody's temporary folder",
-            ("sh", &["-c", "rm -rf /tmp/*; echo owned > /tmp/{everybody}; echo x > /tmp/owned-{n}"]),
+            (
+                "sh",
+                &[
+                    "-c",
+                    "rm -rf /tmp/{everybody} {base}; echo owned > /tmp/{everybody}; echo x > /tmp/owned-{n}",
+                ],
+            ),
             ("sh", &["-c", "cat {ws}/own.txt && echo x > {tmp}/mine && echo GOT it"]),
         ),
         calls(write, "shared memory", &["write", "/dev/shm/polaris-{n}"], &["write", "{tmp}/mine"]),
