@@ -1,5 +1,5 @@
-// What the package costs a process before it does anything: the time of `require` with its addon, and
-// the memory that this takes, each in a new process that measures itself.
+// What the package costs a process before it does anything: the time of `require` or `import` with its
+// addon, and the memory that this takes, each in a new process that measures itself.
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -13,11 +13,16 @@ const MAX_MB = 12;
 const STARTS = 9;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-const CHILD = `
+const LOAD = {
+  commonjs: 'require("polaris-agent")',
+  module: 'await import("polaris-agent")',
+};
+
+const childOf = (load: string): string => `
 const rss = () => { globalThis.gc?.(); return process.memoryUsage.rss(); };
 const before = rss();
 const begun = performance.now();
-const polaris = require("polaris-agent");
+const polaris = ${load};
 const required = performance.now();
 polaris.diagnostics();
 const loaded = performance.now();
@@ -31,13 +36,20 @@ interface Start {
 }
 
 export const startup: Suite = async ({ harness, runs }) => {
-  const starts: Start[] = [];
-  // The first brings the files into the page cache.
-  await start(harness.addon);
-  for (let n = 0; n < runs * STARTS; n++) starts.push(await start(harness.addon));
+  const required: Start[] = [];
+  const imported: Start[] = [];
+  for (let n = 0; n <= runs * STARTS; n++) {
+    const asRequired = await start("commonjs", harness.addon);
+    const asImported = await start("module", harness.addon);
+    // The first brings the files into the page cache.
+    if (n === 0) continue;
+    required.push(asRequired);
+    imported.push(asImported);
+  }
   const row = (
     metric: string,
     unit: string,
+    starts: readonly Start[],
     of: (start: Start) => number,
     atMost?: number,
   ): Row => {
@@ -46,16 +58,18 @@ export const startup: Suite = async ({ harness, runs }) => {
     return { metric: `${metric}, median of ${starts.length}`, unit, ours, ...limits };
   };
   return [
-    row("require, with the addon", "ms", ({ all }) => all, MAX_REQUIRE_MS),
-    row("require, without the addon", "ms", (each) => each.package),
-    row("memory of both", "MB", ({ bytes }) => bytes / 1e6, MAX_MB),
+    row("require, with the addon", "ms", required, ({ all }) => all, MAX_REQUIRE_MS),
+    row("require, without the addon", "ms", required, (each) => each.package),
+    row("memory of both", "MB", required, ({ bytes }) => bytes / 1e6, MAX_MB),
+    row("import, with the addon", "ms", imported, ({ all }) => all, MAX_REQUIRE_MS),
+    row("import: memory of both", "MB", imported, ({ bytes }) => bytes / 1e6, MAX_MB),
   ];
 };
 
-async function start(addon: string | undefined): Promise<Start> {
+async function start(kind: keyof typeof LOAD, addon: string | undefined): Promise<Start> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ["--expose-gc", "--input-type=commonjs", "--eval", CHILD],
+    ["--expose-gc", `--input-type=${kind}`, "--eval", childOf(LOAD[kind])],
     {
       cwd: ROOT,
       env: {

@@ -1,7 +1,7 @@
 // Builds npm/dist from npm/src: per entry one CommonJS file, an ES module that re-exports it (so that
 // there is one copy of the classes and of the addon, however the package is imported), the types for
-// both, and the command line program. Plain Node; does nothing when npm/dist is newer than everything that it is made of. `--check` builds
-// nothing and fails if npm/dist is not what a build would make.
+// both, and the command line program. Plain Node; does nothing when npm/dist is newer than everything
+// that it is made of. `--check` builds nothing and fails if npm/dist is not what a build would make.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -21,6 +21,7 @@ async function outputs() {
   for (const entry of ENTRIES) {
     const cjs = await bundle(`${entry}.ts`, COMMON_JS);
     files.set(`${entry}.cjs`, cjs);
+    files.set(`${entry}.import.cjs`, importedOf(entry));
     files.set(`${entry}.mjs`, moduleOf(entry, namesIn(entry, cjs)));
   }
   files.set("cli.mjs", await bundle("cli/main.ts", PROGRAM));
@@ -66,9 +67,18 @@ function namesIn(entry, code) {
   return Object.keys(module.exports).sort();
 }
 
+/**
+ * What the ES module imports. Node looks through a CommonJS file that is imported for names that it
+ * exports, by a lexer in JavaScript, which V8 then optimises: 45 ms of CPU and 8 MB for the whole file.
+ * In this one there is nothing to look through, and the lexer does not see where the names come from.
+ */
+function importedOf(entry) {
+  return `const polaris = require("./${entry}.cjs");\nmodule.exports = polaris;\n`;
+}
+
 function moduleOf(entry, names) {
   const list = names.map((name) => `  ${name},\n`).join("");
-  return `import polaris from "./${entry}.cjs";\n\nexport const {\n${list}} = polaris;\n`;
+  return `import polaris from "./${entry}.import.cjs";\n\nexport const {\n${list}} = polaris;\n`;
 }
 
 /** The types of all sources. What is wrong with them is for `tsc` to say, so nothing is checked. */

@@ -144,6 +144,25 @@ describe("the loader", () => {
       assert.equal(stdout.trim(), "ADDON_MISSING true", stderr);
     }
   });
+
+  it("leaves nothing of what an ES module imports to be looked through for names", () => {
+    for (const entry of ["index", "trigger"]) {
+      // Node's lexer, which reads the whole file, would have found the names there.
+      const code = `
+        const found = await import("./npm/dist/${entry}.import.cjs");
+        const { default: all, ...names } = found;
+        const module = await import("./npm/dist/${entry}.mjs");
+        const same = Object.keys(module).every((name) => module[name] === all[name]);
+        delete names["module.exports"];
+        console.log(JSON.stringify([Object.keys(names), same, Object.keys(module).length > 0]));`;
+      const args = ["--input-type=module", "--eval", code];
+      const { stdout, stderr } = spawnSync(process.execPath, args, {
+        cwd: packageRoot,
+        encoding: "utf8",
+      });
+      assert.equal(stdout.trim(), "[[],true,true]", stderr);
+    }
+  });
 });
 
 function builtAddon(): string {

@@ -21,7 +21,8 @@ const MAX_FRESH: usize = 64;
 /// A project's part that may have changed before all are read anew.
 const FRESH_SHARE: usize = 16;
 /// How much is held, for texts of nothing but different words: different ones, their bytes, and in how
-/// many files they are. A project of 10,000 files of code has a third of that.
+/// many files they are. The generated project of 10,000 files (`bench/tools/project.ts`) has 130,000, 1.5 MB
+/// and 730,000.
 const MAX: Size = Size { words: 500_000, bytes: 16 << 20, pairs: 3_000_000 };
 /// Parts of a plain text that are looked for; the longest say most.
 const MAX_PARTS: usize = 8;
@@ -362,8 +363,8 @@ pub struct Shelf {
     latest: Mutex<Option<Arc<Words>>>,
     /// Looks that would have been quicker with them.
     missed: AtomicUsize,
-    /// A thread makes them.
-    is_made: AtomicBool,
+    /// A thread makes them just now.
+    is_making: AtomicBool,
 }
 
 impl Shelf {
@@ -401,17 +402,17 @@ impl Shelf {
             None => {}
         }
         drop(latest);
-        if !self.is_made.swap(true, Ordering::Relaxed) {
+        if !self.is_making.swap(true, Ordering::Relaxed) {
             let (shelf, project) = (Arc::clone(self), Arc::clone(project));
             let make = move || {
                 // Nobody waits for it: no longer than a search may take.
                 let until = Instant::now() + MAKING;
                 shelf.words(&project, &mut || Instant::now() >= until);
-                shelf.is_made.store(false, Ordering::Relaxed);
+                shelf.is_making.store(false, Ordering::Relaxed);
             };
             // If no thread can be started, the next ones search without.
             if index::builder().spawn(make).is_err() {
-                self.is_made.store(false, Ordering::Relaxed);
+                self.is_making.store(false, Ordering::Relaxed);
             }
         }
         None
