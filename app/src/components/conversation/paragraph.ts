@@ -148,10 +148,10 @@ class Inline {
     const opens = isLeft && (!isWithin || isAfterMark);
     const closes = isRight && (!isWithin || isBeforeMark);
     const open = this.#marks[mark] ?? 0;
-    const left = closes && open > 0 ? open - (end - at) : 0;
-    if (left < 0) this.#marks[mark] = opens ? -left : 0;
-    else if (closes && open > 0) this.#marks[mark] = left;
-    else if (opens) this.#marks[mark] = open + (end - at);
+    // What is more than it closes may open another.
+    const closed = closes ? Math.min(open, end - at) : 0;
+    const opened = opens ? end - at - closed : 0;
+    this.#marks[mark] = open - closed + opened;
     return end;
   }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::facts::{Declaration, Facts, Imported, NO_SYMBOL, Span, Symbol, Target};
 use super::index::Index;
+use super::words::is_in_word;
 
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +111,7 @@ pub fn exported_at(facts: &Facts, offset: usize) -> Option<usize> {
     }
     // What is behind them may be a name too: that of a property in a pattern.
     let (before, behind) = facts.text.split_at_checked(offset)?;
-    let is_end = |c: char| !c.is_alphanumeric() && c != '_' && c != '$';
+    let is_end = |c: char| !is_in_word(c);
     let start =
         before.rfind(is_end).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
     let end = offset + behind.find(is_end).unwrap_or(behind.len());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::index::{Index, is_code};
 use super::needle::Needle;
 use super::survey::{Survey, exports};
-use super::words::{MIN_WORD, Part, Words, identifiers};
+use super::words::{MIN_WORD, Part, Words, identifiers, is_in_word};
 
 /// Words of a question that are looked for: one bit each.
 const MAX_TERMS: usize = u32::BITS as usize;
@@ -128,8 +128,8 @@ impl<'q> Judge<'q> {
     fn find_exporters(&mut self) {
         let Some(Current { used, .. }) = &self.current else { return };
         self.survey.for_exporters(used, |at| {
-            let exports = exports(self.index, self.survey.path(at));
-            self.marks[at].exports_used = exports.into_iter().any(|name| used.contains(name));
+            let mut exports = exports(self.index, self.survey.path(at));
+            self.marks[at].exports_used = exports.any(|name| used.contains(name));
         });
     }
 
@@ -229,7 +229,7 @@ fn place_of(words: &Words, path: &str) -> Option<usize> {
 /// The words of a question that are looked for.
 fn terms_of(query: &str) -> Vec<String> {
     let mut terms: Vec<String> = Vec::new();
-    for word in query.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$') {
+    for word in query.split(|c| !is_in_word(c)) {
         if word.chars().count() >= MIN_WORD
             && !terms.iter().any(|term| term == word)
             && terms.len() < MAX_TERMS

@@ -330,7 +330,7 @@ impl Base {
     }
 }
 
-fn is_in_word(c: char) -> bool {
+pub(super) fn is_in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '$'
 }
 
@@ -371,13 +371,10 @@ impl Shelf {
     /// The words of `project`; `None` if `stop` says so before they are made.
     pub fn words(&self, project: &Arc<Project>, stop: &mut dyn FnMut() -> bool) -> Option<Arc<Words>> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(words) = &*latest
-            && Arc::ptr_eq(&words.project, project)
-        {
-            return Some(Arc::clone(words));
+        if let Some(words) = brought_up(&mut latest, project) {
+            return Some(words);
         }
-        let kept = latest.as_ref().and_then(|before| before.kept(project));
-        let words = Arc::new(kept.map_or_else(|| Words::new(project, stop), Some)?);
+        let words = Arc::new(Words::new(project, stop)?);
         *latest = Some(Arc::clone(&words));
         Some(words)
     }
@@ -389,17 +386,11 @@ impl Shelf {
         const ENOUGH: usize = 2;
         // Somebody makes them just now.
         let mut latest = self.latest.try_lock().ok()?;
-        match &*latest {
-            Some(words) if Arc::ptr_eq(&words.project, project) => return Some(Arc::clone(words)),
-            Some(before) => {
-                if let Some(words) = before.kept(project) {
-                    let words = Arc::new(words);
-                    *latest = Some(Arc::clone(&words));
-                    return Some(words);
-                }
-            }
-            None if self.missed.fetch_add(1, Ordering::Relaxed) + 1 < ENOUGH => return None,
-            None => {}
+        if let Some(words) = brought_up(&mut latest, project) {
+            return Some(words);
+        }
+        if latest.is_none() && self.missed.fetch_add(1, Ordering::Relaxed) + 1 < ENOUGH {
+            return None;
         }
         drop(latest);
         if !self.is_making.swap(true, Ordering::Relaxed) {
@@ -417,6 +408,15 @@ impl Shelf {
         }
         None
     }
+}
+
+/// What is known, as of `project`; `None` if all would have to be read for it.
+fn brought_up(latest: &mut Option<Arc<Words>>, project: &Arc<Project>) -> Option<Arc<Words>> {
+    let known = latest.as_ref()?;
+    if !Arc::ptr_eq(&known.project, project) {
+        *latest = Some(Arc::new(known.kept(project)?));
+    }
+    latest.clone()
 }
 
 #[cfg(test)]

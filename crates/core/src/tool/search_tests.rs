@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::code::words::Shelf;
 use crate::tool::testing::Lab;
-use crate::tool::text_search::{FilesArgs, TextSearch};
+use crate::tool::text_search::TextSearch;
 use crate::workspace::memory::MemoryFiles;
 use crate::workspace::snapshot::{Bounds, Snapshot};
 
@@ -71,7 +71,9 @@ async fn with_the_words_only_texts_that_may_match_are_read() {
     ));
     let project = Snapshot::new(files as _).current().await.unwrap();
     let shelf = Arc::new(Shelf::default());
-    let search = |pattern: &str| TextSearch::new(FilesArgs::of(pattern)).unwrap();
+    let search = |pattern: &str| {
+        TextSearch::new(serde_json::from_value(json!({ "pattern": pattern })).unwrap()).unwrap()
+    };
     assert!(search("needle").words(&project, &shelf).is_none(), "nobody has had them made");
     shelf.words(&project, &mut || false).unwrap();
     let needle = search("needle");

@@ -31,13 +31,6 @@ pub(super) struct FilesArgs {
     case_sensitive: Option<bool>,
 }
 
-#[cfg(test)]
-impl FilesArgs {
-    pub(super) fn of(pattern: &str) -> Self {
-        Self { pattern: pattern.to_owned(), file_pattern: None, case_sensitive: None }
-    }
-}
-
 /// A path and its text.
 type Text<'t> = (&'t Arc<str>, &'t Arc<str>);
 
