@@ -291,8 +291,8 @@ describe("stopping an answer", () => {
   it("before its run is known cancels the run all the same", async () => {
     const { conversationId, convex } = await site.conversation("anna");
     site.gate.onTriggered = async () => {
-      const answering = await convex.query(api.messages.answering, { conversationId });
-      assert.equal((await stop(answering?._id)).status, 200);
+      const newest = await convex.query(api.messages.newest, { conversationId });
+      assert.equal((await stop(newest?._id)).status, 200);
     };
     const { status, body } = await send(conversationId);
     assert.equal(status, 200);

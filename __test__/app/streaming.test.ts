@@ -1,5 +1,5 @@
-// What an answer that streams costs the page that follows it: one query again for each write, and the
-// conversation not once.
+// What an answer costs the page that follows it: one query again for each write, also for the last, and
+// the conversation not once.
 
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
@@ -30,22 +30,24 @@ async function logSince(since: number): Promise<LogEntry[]> {
   return ((await response.json()) as { entries: LogEntry[] }).entries;
 }
 
-it("an answer that streams runs one query again for each write, and never the list", async () => {
+it("an answer runs one query again for each write, also for the last, and never the lists", async () => {
   const { convex, conversationId, projectId } = await site.conversation("anna");
   const page = new ConvexClient(site.stack.env.CONVEX_URL ?? "", { logger: false });
   page.setAuth(() => signLocalToken({ userId: "anna", email: undefined }));
-  const seen = { text: "", length: -1, waiting: [] as (() => void)[] };
+  const seen = { text: "", status: "", length: -1, waiting: [] as (() => void)[] };
   const changed = (): void => {
     for (const wake of seen.waiting.splice(0)) wake();
   };
   const until = async (reached: () => boolean): Promise<void> => {
     while (!reached()) await new Promise<void>((wake) => seen.waiting.push(wake));
   };
-  page.onUpdate(api.messages.answering, { conversationId }, (message) => {
+  page.onUpdate(api.messages.newest, { conversationId }, (message) => {
     seen.text = message?.content ?? "";
+    seen.status = message?.status ?? "";
     changed();
   });
-  page.onUpdate(api.conversations.getMessages, { conversationId }, (messages) => {
+  const list = { conversationId, withoutNewest: true };
+  page.onUpdate(api.conversations.getMessages, list, (messages) => {
     seen.length = messages.length;
     changed();
   });
@@ -69,16 +71,13 @@ it("an answer that streams runs one query again for each write, and never the li
       await convex.mutation(api.system.streamMessageContent, stored);
       await until(() => seen.text === content);
     }
+    const content = `${text}and the end`;
+    await convex.mutation(api.system.updateMessageContent, { ...site.key, messageId, content });
+    await until(() => seen.text === content && seen.status === "completed");
     const live = (await logSince(before)).filter((entry) => entry.live === true);
     const paths = live.map(({ path }) => path);
-    assert.deepEqual(new Set(paths), new Set(["messages:answering"]));
-    assert.equal(paths.length, WRITES);
-    await convex.mutation(api.system.updateMessageContent, {
-      ...site.key,
-      messageId,
-      content: text,
-    });
-    await until(() => seen.length === 2 && seen.text === "");
+    assert.deepEqual(paths, Array(WRITES + 1).fill("messages:newest"));
+    assert.equal(seen.length, 1);
   } finally {
     await page.close();
   }

@@ -48,15 +48,17 @@ export const getByProject = ownerQuery({
 });
 
 /**
- * The finished messages, oldest first; the one that is being answered is `messages:answering`. Of a
- * long conversation the newest `limit` (200 at most, fewer where they are large); `before` (a
- * `_creationTime`) asks for those before, and gets none only at the beginning.
+ * The finished messages, oldest first. Of a long conversation the newest `limit` (200 at most, fewer
+ * where they are large); `before` (a `_creationTime`) asks for those before, and gets none only at the
+ * beginning. `withoutNewest` leaves the answer to `messages:newest`, so that its end does not send the
+ * list again.
  */
 export const getMessages = ownerQuery({
   args: {
     conversationId: v.string(),
     before: v.optional(v.number()),
     limit: v.optional(v.number()),
+    withoutNewest: v.optional(v.boolean()),
   },
   returns: v.array(shownMessage),
   handler: async (ctx, { conversationId, ...page }) =>

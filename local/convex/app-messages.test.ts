@@ -145,7 +145,7 @@ test("the functions that servers call", async (t) => {
   );
 
   await t.test(
-    "the conversation's time moves at the start and the end of a message, not while it streams",
+    "the conversation's time moves when a message begins, not while it streams, nor at its end",
     async () => {
       const messageId = await world.processing();
       const changed = async (write: () => Promise<unknown>) => {
@@ -163,10 +163,18 @@ test("the functions that servers call", async (t) => {
         await changed(() =>
           client.mutation(system.updateMessageContent, { ...key, messageId, content: "x" }),
         ),
-        2,
+        1,
       );
     },
   );
+
+  await t.test("a last write of the replaced kind moves the conversation's time", async () => {
+    const messageId = await world.processing();
+    const last = { ...key, messageId, content: "x", isComplete: true };
+    const since = (await world.admin.log()).at(-1)?.seq ?? 0;
+    await client.mutation(system.streamMessageContent, last);
+    assert.equal((await world.admin.log(since))[0]?.documentsChanged.length, 2);
+  });
 
   await t.test("a generation event with a time of its own is stored once", async () => {
     const projectId = await world.project();

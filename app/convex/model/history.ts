@@ -1,6 +1,9 @@
 // A conversation's messages as a page shows them: without the journal of a run, with the reason of a
 // failure beside the text. The message that streams changes ten times a second, so nothing here reads
 // it together with others: the list of finished messages must not be sent again for each token.
+//
+// A conversation's `updatedAt` is the creation time of its newest answer, to the fraction of a
+// millisecond, until something else happens in it: a list can leave that answer out without reading it.
 import { getConvexSize, type Infer, v } from "convex/values";
 import type { Doc, Id } from "../_generated/dataModel";
 import type { MutationCtx, QueryCtx } from "../_generated/server";
@@ -14,6 +17,7 @@ const MAX_READ_BYTES = 4 * 1024 * 1024;
 interface Page {
   before?: number | undefined;
   limit?: number | undefined;
+  withoutNewest?: boolean | undefined;
 }
 
 export const shownMessage = v.object({
@@ -48,27 +52,15 @@ export function shown(message: Doc<"messages">): Infer<typeof shownMessage> {
 export async function finishedMessages(
   ctx: QueryCtx,
   conversation: Doc<"conversations">,
-  { before = Number.POSITIVE_INFINITY, limit = MAX_MESSAGES }: Page,
+  { before = Number.POSITIVE_INFINITY, limit = MAX_MESSAGES, withoutNewest = false }: Page,
 ): Promise<Infer<typeof shownMessage>[]> {
   const most = Math.min(Math.max(1, Math.floor(limit)), MAX_MESSAGES);
-  // See `markAnswering`: while an answer streams, it is at this very time, and is left out unread.
-  const { _id, updatedAt } = conversation;
+  const { updatedAt } = conversation;
+  const isNewestWanted = updatedAt < before && !withoutNewest;
   const newestFirst = [
-    ctx.db
-      .query("messages")
-      .withIndex("by_conversation", (q) =>
-        q
-          .eq("conversationId", _id)
-          .gt("_creationTime", Math.min(updatedAt, before))
-          .lt("_creationTime", before),
-      )
-      .order("desc"),
-    ctx.db
-      .query("messages")
-      .withIndex("by_conversation", (q) =>
-        q.eq("conversationId", _id).lt("_creationTime", Math.min(updatedAt, before)),
-      )
-      .order("desc"),
+    messagesBetween(ctx, conversation, Math.min(updatedAt, before), before),
+    isNewestWanted ? finishedNewest(ctx, conversation) : [],
+    messagesBetween(ctx, conversation, 0, Math.min(updatedAt, before)),
   ];
   const found: Infer<typeof shownMessage>[] = [];
   let bytes = 0;
@@ -84,33 +76,69 @@ export async function finishedMessages(
   return found.reverse();
 }
 
-/** The conversation's message that is being answered. */
-export async function answeringMessage(
+/** Newest first, both ends left out. */
+function messagesBetween(
   ctx: QueryCtx,
-  conversation: Doc<"conversations">,
+  { _id }: Doc<"conversations">,
+  after: number,
+  before: number,
+) {
+  return ctx.db
+    .query("messages")
+    .withIndex("by_conversation", (q) =>
+      q.eq("conversationId", _id).gt("_creationTime", after).lt("_creationTime", before),
+    )
+    .order("desc");
+}
+
+/**
+ * The newest answer once it is finished. Asked for by its status, so that it is not read before: who
+ * follows this is told of its end, and of no token.
+ */
+async function* finishedNewest(
+  ctx: QueryCtx,
+  { _id, projectId, updatedAt }: Doc<"conversations">,
+): AsyncGenerator<Doc<"messages">> {
+  for (const status of [undefined, "completed", "failed", "cancelled"] as const) {
+    const found = ctx.db
+      .query("messages")
+      .withIndex("by_project_status", (q) =>
+        q.eq("projectId", projectId).eq("status", status).eq("_creationTime", updatedAt),
+      );
+    for await (const message of found) {
+      if (message.conversationId === _id) yield message;
+    }
+  }
+}
+
+/** The conversation's newest answer, and as long as it is the newest message: also after its end. */
+export async function newestAnswer(
+  ctx: QueryCtx,
+  { _id, projectId, updatedAt }: Doc<"conversations">,
 ): Promise<Doc<"messages"> | null> {
+  const newest = await ctx.db
+    .query("messages")
+    .withIndex("by_conversation", (q) => q.eq("conversationId", _id).eq("_creationTime", updatedAt))
+    .first();
+  if (newest !== null) return newest;
+  // Something was written to the conversation since.
   const processing = ctx.db
     .query("messages")
-    .withIndex("by_project_status", (q) =>
-      q.eq("projectId", conversation.projectId).eq("status", "processing"),
-    );
+    .withIndex("by_project_status", (q) => q.eq("projectId", projectId).eq("status", "processing"));
   for await (const message of processing) {
-    if (message.conversationId === conversation._id) return message;
+    if (message.conversationId === _id) return message;
   }
   return null;
 }
 
-/**
- * While an answer is under way, its conversation was updated at the answer's creation time, to the
- * fraction of a millisecond: a list can leave the answer out without reading it.
- */
-export async function markAnswering(ctx: MutationCtx, messageId: Id<"messages">): Promise<void> {
+/** From here on this is the conversation's newest answer. */
+export async function markNewest(ctx: MutationCtx, messageId: Id<"messages">): Promise<void> {
   const message = await ctx.db.get(messageId);
   if (message === null) return;
   await ctx.db.patch(message.conversationId, { updatedAt: message._creationTime });
 }
 
-/** The conversation has changed now; never at a message's own time, which would hide it. */
+/** The conversation has changed now; never at a message's own time, which would make it the newest. */
 export async function touchConversation(
   ctx: MutationCtx,
   conversationId: Id<"conversations">,

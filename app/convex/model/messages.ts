@@ -1,7 +1,8 @@
 // What jobs and routes do to messages. The one rule that everything here keeps: `completed`,
 // `failed` and `cancelled` are final, so every writer asks `writable` first and changes nothing when
-// the answer is no. The conversation's `updatedAt` moves at the start and the end of a message only:
-// touching it per stream write would re-run every list of conversations ten times a second.
+// the answer is no. The conversation's `updatedAt` moves when a message begins: touching it per stream
+// write would re-run every list of conversations ten times a second, and at the end each of them once
+// more.
 import { getConvexSize, type Infer } from "convex/values";
 import { internal } from "../_generated/api";
 import type { Doc, Id } from "../_generated/dataModel";
@@ -16,7 +17,7 @@ import type {
   turnChange,
 } from "./fields";
 import { applyTurnChanges } from "./files";
-import { markAnswering, touchConversation } from "./history";
+import { markNewest, touchConversation } from "./history";
 import {
   begun,
   closed,
@@ -114,7 +115,6 @@ async function writeWhileProcessing(
       ? {}
       : { toolCalls }),
   });
-  if (isFinal(after)) await touchConversation(ctx, message.conversationId);
   return { status: after, applied: true };
 }
 
@@ -156,7 +156,7 @@ export async function createMessage(
     ...(args.status === undefined ? {} : { status: args.status }),
   });
   if (args.role === "assistant" && args.status === "processing") {
-    await markAnswering(ctx, id);
+    await markNewest(ctx, id);
     await ctx.scheduler.runAfter(LEASE_MS, internal.leases.check, { messageId: id });
   } else {
     await touchConversation(ctx, conversation._id);
@@ -175,7 +175,6 @@ export async function failMessage(
     content: message.content === "" ? FAILURE_TEXT : message.content,
     toolCalls: closed(message.toolCalls ?? [], error),
   });
-  await touchConversation(ctx, message.conversationId);
 }
 
 /**
@@ -278,10 +277,16 @@ export async function streamContent(
   ctx: MutationCtx,
   args: { messageId: string; content: string; isComplete?: boolean | undefined } & Sequenced,
 ): Promise<WriteResult> {
-  return await writeWhileProcessing(ctx, args, () => ({
+  const result = await writeWhileProcessing(ctx, args, () => ({
     content: args.content,
     ...(args.isComplete ? { status: "completed" as const } : {}),
   }));
+  if (args.isComplete && result.applied) {
+    // As hosts know this call; no run of ours ends with it.
+    const { conversationId } = await requireAssistantMessage(ctx, args.messageId);
+    await touchConversation(ctx, conversationId);
+  }
+  return result;
 }
 
 /**

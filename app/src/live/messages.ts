@@ -1,6 +1,6 @@
 "use client";
-// The messages of a conversation, live. The newest finished ones are one query, the one that is being
-// answered is another: an answer that grows does not send the conversation again for each token.
+// The messages of a conversation, live. The newest answer is one query, those before it are another: an
+// answer that grows does not send the conversation again for each token, nor at its end.
 // Earlier ones are asked for as the reader comes to them, and stay.
 
 import { useConvex, useQuery } from "convex/react";
@@ -12,7 +12,7 @@ import { follow, messagesOf, prepend, type Transcript } from "./transcript.ts";
 
 type Shown = FunctionReturnType<typeof api.conversations.getMessages>[number];
 
-/** What a page begins with, and what is asked for at a time; each is sent whole when one is finished. */
+/** What a page begins with, and what is asked for at a time; each is sent whole when one is added. */
 const PAGE_MESSAGES = 50;
 
 export interface Earlier {
@@ -34,10 +34,12 @@ export function useMessages(conversationId: string | undefined): Messages {
   const convex = useConvex();
   const finished = useQuery(
     api.conversations.getMessages,
-    conversationId === undefined ? "skip" : { conversationId, limit: PAGE_MESSAGES },
+    conversationId === undefined
+      ? "skip"
+      : { conversationId, limit: PAGE_MESSAGES, withoutNewest: true },
   );
-  const current = useQuery(
-    api.messages.answering,
+  const newest = useQuery(
+    api.messages.newest,
     conversationId === undefined ? "skip" : { conversationId },
   );
   const [known, setKnown] = useState<Transcript<Shown>>();
@@ -58,14 +60,15 @@ export function useMessages(conversationId: string | undefined): Messages {
     () => shown && messagesOf(shown).map((message) => viewIn(views.current, message)),
     [shown],
   );
-  const answering = useMemo(
-    () => (current === undefined || current === null ? undefined : viewOf(current)),
-    [current],
-  );
+  const last = useMemo(() => {
+    if (newest === undefined || newest === null) return undefined;
+    return newest.status === "processing" ? viewOf(newest) : viewIn(views.current, newest);
+  }, [newest]);
   const messages = useMemo(() => {
-    if (done === undefined || current === undefined) return undefined;
-    return answering === undefined ? done : [...done, answering];
-  }, [done, answering, current]);
+    if (done === undefined || newest === undefined) return undefined;
+    return last === undefined ? done : [...done, last];
+  }, [done, last, newest]);
+  const answering = last?.status === "processing" ? last : undefined;
 
   const first = shown && messagesOf(shown)[0]?._creationTime;
   const load = useCallback<Earlier["load"]>(

@@ -111,7 +111,7 @@ describe("another user, and nobody", () => {
         (as, { c = "" }) => as.query(api.conversations.getMessages, { conversationId: c }),
         "CONVERSATION",
       ],
-      [(as, { c = "" }) => as.query(api.messages.answering, { conversationId: c }), "CONVERSATION"],
+      [(as, { c = "" }) => as.query(api.messages.newest, { conversationId: c }), "CONVERSATION"],
       [(as, { m = "" }) => as.query(api.messages.streaming, { messageId: m }), "MESSAGE"],
       [(as, { p = "" }) => as.query(api.files.getFolderContents, { projectId: p }), "PROJECT"],
       [
@@ -343,7 +343,7 @@ describe("a generation", () => {
 });
 
 describe("a conversation", () => {
-  it("shows what is finished, and apart from it what is being answered", async () => {
+  it("shows what is finished, and apart from it the newest answer", async () => {
     const { conversationId } = await conversation();
     const first = await send(conversationId, "one");
     await convex.mutation(api.system.beginMessage, {
@@ -359,18 +359,21 @@ describe("a conversation", () => {
       content: "half",
     });
     const list = () => anna.query(api.conversations.getMessages, { conversationId });
-    const answering = () => anna.query(api.messages.answering, { conversationId });
-    assert.deepEqual(
-      (await list()).map(({ content }) => content),
-      ["one"],
-    );
-    const streamed = await answering();
+    const before = () =>
+      anna.query(api.conversations.getMessages, { conversationId, withoutNewest: true });
+    const newest = () => anna.query(api.messages.newest, { conversationId });
+    const contents = (messages: { content: string }[]) => messages.map(({ content }) => content);
+    assert.deepEqual(contents(await list()), ["one"]);
+    assert.deepEqual(contents(await before()), ["one"]);
+    const streamed = await newest();
     assert.deepEqual(
       [streamed?._id, streamed?.content, streamed?.status, streamed?.toolCalls],
       [first.messageId, "half", "processing", []],
     );
     await finish(first.messageId, "whole");
-    assert.equal(await answering(), null);
+    assert.deepEqual(contents(await before()), ["one"]);
+    const finished = await newest();
+    assert.deepEqual([finished?.content, finished?.status], ["whole", "completed"]);
     assert.deepEqual(
       (await list()).map(({ role, content, status }) => [role, content, status]),
       [
@@ -378,6 +381,35 @@ describe("a conversation", () => {
         ["assistant", "whole", "completed"],
       ],
     );
+    const second = await send(conversationId, "two");
+    assert.deepEqual(contents(await before()), ["one", "whole", "two"]);
+    assert.equal((await newest())?._id, second.messageId);
+  });
+
+  it("shows an answer once, however it ended and whatever was written after it", async () => {
+    const { conversationId, projectId } = await conversation();
+    const where = { ...key, conversationId, projectId };
+    const all = async () => {
+      const before = { conversationId, withoutNewest: true };
+      const list = await anna.query(api.conversations.getMessages, before);
+      const newest = await anna.query(api.messages.newest, { conversationId });
+      const shown = newest === null ? list : [...list, newest];
+      const whole = await anna.query(api.conversations.getMessages, { conversationId });
+      const finished = shown.filter(({ status }) => status !== "processing");
+      assert.deepEqual(whole, finished);
+      return shown.map(({ content, status }) => `${status ?? "said"}: ${content}`);
+    };
+    const { messageId } = await send(conversationId, "one");
+    await convex.mutation(api.system.cancelMessage, { ...key, messageId, content: "half" });
+    assert.deepEqual(await all(), ["said: one", "cancelled: half"]);
+    const other = await send(conversationId, "two");
+    assert.deepEqual(await all(), ["said: one", "cancelled: half", "said: two", "processing: "]);
+    // Another server may write beside an answer.
+    await convex.mutation(api.system.createMessage, { ...where, role: "user", content: "three" });
+    const beside = ["said: one", "cancelled: half", "said: two", "said: three"];
+    assert.deepEqual(await all(), [...beside, "processing: "]);
+    await finish(other.messageId, "TWO");
+    assert.deepEqual(await all(), [...beside.slice(0, 3), "completed: TWO", "said: three"]);
   });
 
   it("keeps every message in the list, whatever the clock says", async (t) => {
