@@ -146,8 +146,8 @@ function looksAtCode({ job, payload }: RunRequest): boolean {
 
 function variables(withTypescript: boolean): Record<string, string | undefined> {
   const read: Record<string, string | undefined> = {};
-  // Each look into process.env asks the operating system.
-  for (const name of Object.keys(process.env)) {
+  // Each look into process.env asks the operating system, also whether a name is enumerable.
+  for (const name of Object.getOwnPropertyNames(process.env)) {
     if (VARIABLES.test(name)) read[name] = process.env[name];
   }
   if (withTypescript && !read[TYPESCRIPT_VARIABLE]?.trim()) {
@@ -185,15 +185,10 @@ class RunHandle implements Run {
   // An open call keeps `this` reachable, and with it the native handle: its collection cancels.
 
   nextBatch(): Promise<Event[] | null> {
-    try {
-      // Who asks behind another waits for it.
-      const rest = this.#open === 0 ? this.#native.restOfEvents() : undefined;
-      if (rest !== undefined) return Promise.resolve(readEvents(rest));
-    } catch (error) {
-      return Promise.reject(fromNative(error));
-    }
+    // Who asks behind another waits for it.
+    const alone = this.#open === 0;
     this.#open++;
-    return promiseOf(this.#batches, (number) => this.#native.nextBatch(number));
+    return promiseOf(this.#batches, (number) => this.#native.nextBatch(number, alone));
   }
 
   async *events(): AsyncGenerator<Event, void, void> {
@@ -212,8 +207,6 @@ class RunHandle implements Run {
 
   async result(): Promise<RunResult> {
     try {
-      const now = this.#native.resultNow();
-      if (now !== undefined) return readResult(now);
       const settling = { owner: this, read: readResult, fail: (error: unknown) => error };
       return await promiseOf(settling, (number) => this.#native.result(number));
     } catch (error) {

@@ -23,12 +23,13 @@ export interface NativeAddon {
 /** Opaque. */
 export type Mailbox = { readonly mailbox: never };
 
-/** What takes the number of a promise settles it with text or null, see `promises.ts`. */
+/**
+ * What takes the number of a promise settles it with text or null, see `promises.ts`, where it does not
+ * answer at once.
+ */
 export interface NativeRun {
-  /** An array of `Event`, or null at the end. */
-  nextBatch(promise: number): void;
-  /** What `nextBatch` would give, once the run is over; undefined before. Not to be asked while one waits. */
-  restOfEvents(): string | null | undefined;
+  /** An array of `Event`, or null at the end. It answers at once when the run is over and nobody else waits. */
+  nextBatch(promise: number, alone: boolean): string | null | undefined;
   /** An array of `OwnToolMessage`, or null at the end. */
   nextOwnCalls(promise: number): void;
   /** Answers such a call: the text, and the bytes that it has in full. Whether it was waited for. */
@@ -40,10 +41,8 @@ export interface NativeRun {
   ): boolean;
   /** Takes a `CancelReason`. */
   cancel(reason: string): void;
-  /** A `RunResult`. */
-  result(promise: number): void;
-  /** The same, where the run is over; undefined before. */
-  resultNow(): string | undefined;
+  /** A `RunResult`. It answers at once when the run is over. */
+  result(promise: number): string | undefined;
 }
 
 /** What is alive in this process, over all its threads. */

@@ -39,15 +39,24 @@ export interface Settling<T> {
   fail: (error: unknown) => unknown;
 }
 
-/** What comes of something that `ask` asks the addon for, under a number. */
-export function promiseOf<T>(settling: Settling<T>, ask: (number: number) => void): Promise<T> {
+/** What comes of something that `ask` asks the addon for, under a number; it may answer at once. */
+export function promiseOf<T>(
+  settling: Settling<T>,
+  // biome-ignore lint/suspicious/noConfusingVoidType: it may answer, or not
+  ask: (number: number) => string | null | undefined | void,
+): Promise<T> {
   const { owner, read, fail } = settling;
   return new Promise((resolve, reject) => {
     last = (last + 1) >>> 0;
+    let now: ReturnType<typeof ask>;
     try {
-      ask(last);
+      now = ask(last);
     } catch (error) {
       reject(fail(error));
+      return;
+    }
+    if (now !== undefined) {
+      resolve(read(now));
       return;
     }
     waiting.set(last, { owner, read, fail, resolve: resolve as Waiting["resolve"], reject });

@@ -425,15 +425,15 @@ impl Events {
     /// What [`Self::next_batch`] gives, where it does not wait.
     pub fn take_ready(&self) -> Option<Option<Vec<Event>>> {
         let mut queue = self.lock();
-        matches!(queue.wait(self.deltas), Wait::No).then(|| queue.take())
+        matches!(queue.wait(self.deltas), Wait::No(_)).then(|| queue.take())
     }
 
-    /// Waits until [`Self::next_batch`] does not. One receiver at a time.
-    pub async fn ready(&self) {
+    /// Waits until [`Self::next_batch`] does not, and says what it has waited for. One receiver at a time.
+    pub async fn ready(&self) -> Ready {
         loop {
             let wait = self.lock().wait(self.deltas);
             match wait {
-                Wait::No => return,
+                Wait::No(ready) => return ready,
                 Wait::ForMore => self.changed.notified().await,
                 Wait::Until(due) => {
                     tokio::select! {
@@ -446,9 +446,18 @@ impl Events {
     }
 }
 
+/// Why a batch is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// Somebody waits for it.
+    Urgent,
+    /// The moment has come that the run shares with others.
+    Due,
+}
+
 /// What the receiver waits for.
 enum Wait {
-    No,
+    No(Ready),
     Until(Instant),
     ForMore,
 }
@@ -456,11 +465,13 @@ enum Wait {
 impl Queue {
     fn wait(&self, deltas: Deltas) -> Wait {
         if self.closed {
-            Wait::No
+            Wait::No(Ready::Urgent)
         } else if self.events.is_empty() {
             Wait::ForMore
-        } else if self.urgent || deltas == Deltas::Each || self.due <= Instant::now() {
-            Wait::No
+        } else if self.urgent || deltas == Deltas::Each {
+            Wait::No(Ready::Urgent)
+        } else if self.due <= Instant::now() {
+            Wait::No(Ready::Due)
         } else {
             Wait::Until(self.due)
         }

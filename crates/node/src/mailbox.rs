@@ -46,6 +46,21 @@ struct Post {
     letters: VecDeque<Letter>,
     /// Calls of JavaScript that are under way. Each takes [`AT_ONCE`] letters.
     rings: usize,
+    /// A task is about to make those that are missing.
+    is_summoned: bool,
+}
+
+impl Post {
+    fn add(&mut self, number: u32, answer: Answer) {
+        self.letters.extend([Content::Number(number), Content::Answer(answer)].map(Letter));
+    }
+
+    /// How many calls are missing; they are under way from now on.
+    fn missing_rings(&mut self) -> usize {
+        let missing = self.letters.len().div_ceil(AT_ONCE).saturating_sub(self.rings);
+        self.rings += missing;
+        missing
+    }
 }
 
 /// Letters of one call: of 32 promises. With a thousand runs, all that is due at one moment would be in
@@ -84,9 +99,15 @@ impl Mailbox {
         });
     }
 
-    /// Settles the promise `number`.
+    /// Settles the promise `number` at once.
     pub(crate) fn settle(&self, number: u32, answer: Answer) {
         self.inner.settle(number, answer);
+    }
+
+    /// Settles the promise `number` together with what the other tasks that are due now have: with a
+    /// thousand runs, the thread is called a fifth as often (`npm run bench -- concurrent`).
+    pub(crate) fn settle_soon(&self, number: u32, answer: Answer) {
+        self.inner.settle_soon(number, answer);
     }
 
     /// The same mailbox.
@@ -99,12 +120,35 @@ impl Inner {
     fn settle(&self, number: u32, answer: Answer) {
         let rings = {
             let mut post = open(&self.post);
-            post.letters.extend([Content::Number(number), Content::Answer(answer)].map(Letter));
-            let more = post.letters.len() > AT_ONCE * post.rings;
-            post.rings += usize::from(more);
-            more
+            post.add(number, answer);
+            post.missing_rings()
         };
-        if rings {
+        self.ring(rings);
+    }
+
+    fn settle_soon(self: &Arc<Self>, number: u32, answer: Answer) {
+        let is_first = {
+            let mut post = open(&self.post);
+            post.add(number, answer);
+            !std::mem::replace(&mut post.is_summoned, true)
+        };
+        if !is_first {
+            return;
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            let rings = {
+                let mut post = open(&inner.post);
+                post.is_summoned = false;
+                post.missing_rings()
+            };
+            inner.ring(rings);
+        });
+    }
+
+    fn ring(&self, times: usize) {
+        for _ in 0..times {
             // Fails once the thread is on its way out: nobody waits there any more.
             self.bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use polaris_core::event::Event;
+use polaris_core::event::{Event, Ready};
 use polaris_core::job::Run;
 use tokio::sync::Notify;
 
@@ -82,7 +82,7 @@ impl Puller {
 
 async fn serve(run: Arc<Run>, mailbox: Mailbox, shared: Arc<Shared>) {
     loop {
-        run.ready().await;
+        let ready = run.ready().await;
         let first = {
             let mut asked = shared.lock();
             if asked.gone {
@@ -102,7 +102,10 @@ async fn serve(run: Arc<Run>, mailbox: Mailbox, shared: Arc<Shared>) {
         let answer = written(batch);
         let mut asked = shared.lock();
         asked.promises.pop_front();
-        mailbox.settle(number, answer);
+        match ready {
+            Ready::Urgent => mailbox.settle(number, answer),
+            Ready::Due => mailbox.settle_soon(number, answer),
+        }
         if is_end {
             // From now on, whoever asks is answered at once.
             for number in asked.promises.drain(..) {

@@ -72,34 +72,27 @@ impl Drop for NativeRun {
 
 #[napi]
 impl NativeRun {
-    /// Settles the promise `number` with the next events as a JSON array, `null` once there will be no
-    /// more.
-    #[napi(catch_unwind)]
-    pub fn next_batch(&self, number: u32) {
-        self.puller.ask(number);
-    }
-
-    /// What `next_batch` would give, once the run is over: without a promise. `undefined` before that. Not
-    /// to be asked while somebody waits in `next_batch`.
+    /// The next events as a JSON array, `null` once there will be no more: the promise `number` settles
+    /// with them, but for the rest of a run that is over. Where nobody else waits (`alone`), that is
+    /// returned at once; everything else gives `undefined`.
     #[napi(catch_unwind, ts_return_type = "string | null | undefined")]
-    pub fn rest_of_events(&self, env: &Env) -> Result<Either<Either<String, Null>, Undefined>> {
-        Ok(match self.run.rest_of_events() {
-            None => Either::B(()),
-            Some(None) => Either::A(Either::B(Null)),
-            Some(Some(events)) => {
-                Either::A(Either::A(json(&events).map_err(|failure| failure.into_js(env))?))
+    pub fn next_batch(
+        &self,
+        env: &Env,
+        number: u32,
+        alone: bool,
+    ) -> Result<Either<Either<String, Null>, Undefined>> {
+        match self.run.rest_of_events().filter(|_| alone) {
+            None => {
+                self.puller.ask(number);
+                Ok(Either::B(()))
             }
-        })
-    }
-
-    /// What `result` would give, where the run is over; `undefined` before that.
-    #[napi(catch_unwind, ts_return_type = "string | undefined")]
-    pub fn result_now(&self, env: &Env) -> Result<Either<String, Undefined>> {
-        let result = match self.run.result_now() {
-            None => return Ok(Either::B(())),
-            Some(result) => written(result, &self.run),
-        };
-        result.map(Either::A).map_err(|failure| failure.into_js(env))
+            Some(None) => Ok(Either::A(Either::B(Null))),
+            Some(Some(events)) => {
+                let events = json(&events).map_err(|failure| failure.into_js(env))?;
+                Ok(Either::A(Either::A(events)))
+            }
+        }
     }
 
     /// Settles the promise `number` with what is new of the calls of one's own tools, an array of
@@ -149,12 +142,16 @@ impl NativeRun {
         Ok(())
     }
 
-    /// Settles the promise `number` with how the run ended: a `RunResult` as JSON, or a rejection with
-    /// what it ended with.
-    #[napi(catch_unwind)]
-    pub fn result(&self, number: u32) {
+    /// How the run ended: a `RunResult` as JSON, or an error with what it ended with. Of a run that is
+    /// over, it is returned; otherwise this gives `undefined`, and the promise `number` settles with it.
+    #[napi(catch_unwind, ts_return_type = "string | undefined")]
+    pub fn result(&self, env: &Env, number: u32) -> Result<Either<String, Undefined>> {
+        if let Some(result) = self.run.result_now() {
+            return written(result, &self.run).map(Either::A).map_err(|failure| failure.into_js(env));
+        }
         let run = Arc::clone(&self.run);
         self.mailbox.promise(number, async move { written(run.result().await, &run).map(Some) });
+        Ok(Either::B(()))
     }
 }
 

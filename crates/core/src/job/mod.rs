@@ -31,7 +31,7 @@ use crate::cancel::{Cancel, CancelReason};
 use crate::code::server::LanguageServer;
 use crate::config::{Env, ModelConfig, RunOptions};
 use crate::error::{CoreError, ErrorCode, Result};
-use crate::event::{Event, Events, MessageStatus, Usage};
+use crate::event::{Event, Events, MessageStatus, Ready, Usage};
 use crate::model::client::{ModelClient, millis};
 use crate::scrape::LeftOut;
 use crate::telemetry::Telemetry;
@@ -356,9 +356,9 @@ impl Run {
         self.events.next_batch().await
     }
 
-    /// Waits until [`Self::next_batch`] does not. One receiver at a time.
-    pub async fn ready(&self) {
-        self.events.ready().await;
+    /// Waits until [`Self::next_batch`] does not, and says what it has waited for. One receiver at a time.
+    pub async fn ready(&self) -> Ready {
+        self.events.ready().await
     }
 
     /// What [`Self::next_batch`] would give, where it would not wait.

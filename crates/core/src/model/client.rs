@@ -1,12 +1,12 @@
 //! Asks a provider for one turn: sends the request, watches the clocks, feeds the decoder and the
 //! assembler. Retries are the agent's decision, not made here.
 
-use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use super::body::Body;
 use super::fault::{bare_error, provider_error};
 use super::sse::{SseDecoder, SseItem};
 use super::wire::{self, Assemble, Request, body_bytes};
@@ -190,7 +190,7 @@ impl ModelClient {
 
     async fn read(
         &self,
-        mut response: reqwest::Response,
+        response: reqwest::Response,
         start: Instant,
         assembler: &mut dyn Assemble,
         sink: &mut dyn TurnSink,
@@ -199,16 +199,17 @@ impl ModelClient {
         let stall = millis(self.limits.stall_ms);
         let mut decoder = SseDecoder::new(self.limits.max_answer_bytes as usize);
         let mut last_event: Option<Instant> = None;
-        let mut alarm = std::pin::pin!(sleep_until(start + millis(self.limits.first_byte_ms)));
+        let first_byte = start + millis(self.limits.first_byte_ms);
+        let mut body = Body::new(response, first_byte);
         loop {
             let quiet_until = match last_event {
-                None => start + millis(self.limits.first_byte_ms),
+                None => first_byte,
                 Some(_) if assembler.is_over() => Instant::now() + AFTER_DONE,
                 Some(at) if assembler.has_finish() => at + AFTER_FINISH,
                 Some(at) => at + stall,
             };
             let deadline = quiet_until.min(turn_end);
-            let chunk = match next_chunk(&mut response, deadline, alarm.as_mut()).await {
+            let chunk = match body.piece(deadline).await {
                 Some(Ok(Some(chunk))) => chunk,
                 Some(Ok(None)) => break,
                 // Whatever breaks after the answer is whole does not make it less whole.
@@ -233,8 +234,8 @@ impl ModelClient {
             let now = Instant::now();
             if last_event.is_none() {
                 if is_document(&chunk) {
-                    let body = self.rest_of_body(chunk.to_vec(), &mut response, start).await;
-                    return Err(self.no_stream(&body));
+                    let text = self.rest_of_body(chunk.to_vec(), &mut body.response, start).await;
+                    return Err(self.no_stream(&text));
                 }
                 sink.first_byte();
                 last_event = Some(now);
@@ -312,36 +313,6 @@ impl ModelClient {
         match &self.config.api_key {
             Some(key) if key.reveal().len() >= 4 => text.replace(key.reveal(), "[key]"),
             _ => text.to_owned(),
-        }
-    }
-}
-
-/// The next piece of a body: `None` if `deadline` passes first. `alarm` serves all pieces of a body: each
-/// piece moves the deadline on, and the timer is set again only when it has rung before its time.
-async fn next_chunk(
-    response: &mut reqwest::Response,
-    deadline: Instant,
-    mut alarm: Pin<&mut Sleep>,
-) -> Option<reqwest::Result<Option<bytes::Bytes>>> {
-    // A timeout gives way to a chunk that is there: without this, comments that never pause would
-    // keep the turn open for ever.
-    if Instant::now() >= deadline {
-        return None;
-    }
-    if alarm.is_elapsed() || alarm.deadline() > deadline {
-        alarm.as_mut().reset(deadline);
-    }
-    let mut chunk = std::pin::pin!(response.chunk());
-    loop {
-        tokio::select! {
-            biased;
-            chunk = chunk.as_mut() => return Some(chunk),
-            () = alarm.as_mut() => {
-                if Instant::now() >= deadline {
-                    return None;
-                }
-                alarm.as_mut().reset(deadline);
-            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod anthropic;
 mod anthropic_request;
+mod body;
 mod build;
 mod chunk;
 pub mod client;
