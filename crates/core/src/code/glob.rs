@@ -26,9 +26,28 @@ pub struct Pattern {
 /// A pattern for folders, and one for names in them.
 #[derive(Debug)]
 pub struct InTwo {
-    /// `None` for any folder.
-    folder: Option<Wild>,
+    folder: Folders,
     name: Wild,
+    /// What stands around the one `*` that is all there is to the name.
+    around_one_star: Option<(Box<str>, Box<str>)>,
+}
+
+#[derive(Debug)]
+enum Folders {
+    /// These, and all below them: with nothing in it, all.
+    Below(Box<str>),
+    Like(Wild),
+}
+
+impl Folders {
+    fn new(pattern: &str) -> Self {
+        match pattern.strip_suffix("**/") {
+            Some(above) if !above.contains(['*', '?']) && (above.is_empty() || above.ends_with('/')) => {
+                Self::Below(above.into())
+            }
+            _ => Self::Like(Wild::new(pattern)),
+        }
+    }
 }
 
 impl InTwo {
@@ -38,12 +57,26 @@ impl InTwo {
         if name == "**" {
             return None;
         }
-        Some(Self { folder: (!names_only).then(|| Wild::new(folder)), name: Wild::new(name) })
+        let is_plain = |text: &str| !text.contains(['*', '?']);
+        let around_one_star = name.split_once('*').filter(|(first, last)| is_plain(first) && is_plain(last));
+        Some(Self {
+            folder: if names_only { Folders::Below("".into()) } else { Folders::new(folder) },
+            name: Wild::new(name),
+            around_one_star: around_one_star.map(|(first, last)| (first.into(), last.into())),
+        })
+    }
+
+    /// What names begin and end with, if nothing else is asked of them.
+    pub fn around_one_star(&self) -> Option<(&str, &str)> {
+        self.around_one_star.as_ref().map(|(first, last)| (&**first, &**last))
     }
 
     /// Whether paths below `folder` may match: empty, or with the `/` behind it.
     pub fn matches_folder(&self, folder: &str) -> bool {
-        self.folder.as_ref().is_none_or(|wild| wild.is_match(folder))
+        match &self.folder {
+            Folders::Below(above) => folder.starts_with(&**above),
+            Folders::Like(wild) => wild.is_match(folder),
+        }
     }
 
     /// Whether paths with this name match, in such a folder.
