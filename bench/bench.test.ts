@@ -6,10 +6,11 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { bench, unknownName } from "./bench.ts";
+import { type Arguments, readArguments } from "./arguments.ts";
+import { bench } from "./bench.ts";
 import type { ClientName } from "./harness.ts";
 import { compare, type Document, median, type Round, table } from "./report.ts";
-import { type Sizes, SUITES } from "./suites.ts";
+import { FULL, QUICK, type Sizes, SUITES } from "./suites.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -96,7 +97,19 @@ test("a ratio is the median of the rounds' ratios, not the ratio of medians", ()
   assert.equal(median([4, 1, 3, 2]), 2.5);
 });
 
-test("a name that means nothing is refused with the names that there are", () => {
-  assert.match(unknownName(["stream", "nope"]) ?? "", /"nope"; there are: stream tool-args/);
-  assert.equal(unknownName(["loop"]), undefined);
+test("the command line is read before anything is built", () => {
+  const { names, runs, sizes, json } = readArguments([]) as Arguments;
+  assert.deepEqual([names, runs, sizes, json], [Object.keys(SUITES), 5, FULL, false]);
+  const given = readArguments(["loop", "ttft", "--quick", "--runs", "3", "--json"]);
+  assert.deepEqual(given, { names: ["loop", "ttft"], runs: 3, sizes: QUICK, json: true });
+  assert.equal(readArguments(["--help"]), "help");
+  for (const [args, problem] of [
+    [["stream", "nope"], /"nope"; there are: stream tool-args/],
+    [["--runs", "0"], /--runs takes a number from 1/],
+    [["--runs", "1.5"], /--runs takes a number from 1/],
+    [["--slow"], /--slow/],
+  ] as const) {
+    const read = readArguments([...args]);
+    assert.match(typeof read === "object" && "problem" in read ? read.problem : "", problem);
+  }
 });

@@ -1,5 +1,5 @@
-// npm run bench: sets up what is missing, builds the release addon and the bench's own programs,
-// installs the peers apart from the root's packages, then bench/run.ts.
+// npm run bench: sets up what is missing, reads the command line, builds the release addon and the bench's
+// own programs, installs the peers apart from the root's packages, then bench/run.ts.
 
 import { join } from "node:path";
 import { run } from "./process.mjs";
@@ -10,10 +10,12 @@ const BENCH = join(ROOT, "bench");
 
 await main(async () => {
   await setup({ addon: false });
-  await releaseAddon("bench", ["polaris-sandbox", "polaris-bench"]);
-  await installPeers();
   const { register } = await import("tsx/esm/api");
   register();
+  const { argumentsOrExit } = await import("../bench/arguments.ts");
+  argumentsOrExit();
+  await releaseAddon("bench", ["polaris-sandbox", "polaris-bench"]);
+  await installPeers();
   await import("../bench/run.ts");
 });
 

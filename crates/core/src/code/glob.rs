@@ -71,6 +71,11 @@ impl InTwo {
         self.around_one_star.as_ref().map(|(first, last)| (&**first, &**last))
     }
 
+    /// Whether the folder does not count.
+    pub fn is_for_any_folder(&self) -> bool {
+        matches!(&self.folder, Folders::Below(above) if above.is_empty())
+    }
+
     /// Whether paths below `folder` may match: empty, or with the `/` behind it.
     pub fn matches_folder(&self, folder: &str) -> bool {
         match &self.folder {

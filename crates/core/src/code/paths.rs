@@ -1,30 +1,28 @@
-//! The paths of a project side by side in memory: a look through all of them reads one stretch of it.
-//! Pure.
+//! The paths of a project as patterns ask for them: sorted by how they end, with what decides most patterns
+//! beside it. Pure.
 
+use std::cell::LazyCell;
 use std::ops::Range;
 
 use super::glob::{InTwo, Pattern};
 use crate::workspace::snapshot::Project;
 
-/// The paths of a project's files, sorted: names, and which of them stand in a row in one folder. What a
-/// look through all of them reads lies side by side.
+/// The paths of a project's files. A look at those that end in one way reads one stretch of memory.
 #[derive(Debug, Default)]
 pub struct Paths {
     folders: Vec<Folder>,
     /// Their paths, one behind the other: empty, or with the `/` behind it.
     folder_paths: String,
-    /// Of each file, the last bytes of the path.
-    tails: Vec<Bytes>,
-    /// The first bytes of the name.
-    heads: Vec<Bytes>,
-    /// Where the name ends.
-    name_ends: Vec<u32>,
-    /// The names, one behind the other.
+    /// The files' names, one behind the other.
     names: String,
+    /// Where each ends.
+    name_ends: Vec<u32>,
+    by_end: ByEnd,
     /// What an answer must say if these are not all files.
     shortfall: Option<String>,
 }
 
+/// Files that stand in a row in one folder; files are sorted by their paths.
 #[derive(Debug)]
 struct Folder {
     /// Where its path ends.
@@ -33,13 +31,26 @@ struct Folder {
     end: u32,
 }
 
+/// The files, sorted by the last bytes of their paths.
+#[derive(Debug, Default)]
+struct ByEnd {
+    /// Those bytes, the last one first.
+    tails: Vec<Bytes>,
+    /// The first bytes of the name.
+    heads: Vec<Bytes>,
+    /// Bytes of the name.
+    lengths: Vec<u16>,
+    /// Which file it is.
+    files: Vec<u32>,
+}
+
 /// The paths that match a pattern.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Matches {
+pub struct Matches<'p> {
     /// How many there are.
     pub total: usize,
-    /// The first of them.
-    pub first: Vec<String>,
+    /// The first of them: the folder, with the `/` behind it, and the name.
+    pub first: Vec<(&'p str, &'p str)>,
 }
 
 impl Paths {
@@ -47,7 +58,7 @@ impl Paths {
     pub fn new(project: &Project) -> Self {
         let mut paths =
             Self { shortfall: project.shortfall().filter(|_| project.is_cut()), ..Self::default() };
-        let mut last = None;
+        let (mut last, mut ends) = (None, Vec::new());
         for (path, _) in project.files() {
             let (folder, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
             if last != Some(folder) {
@@ -57,18 +68,25 @@ impl Paths {
             }
             paths.names.push_str(name);
             paths.name_ends.push(offset(paths.names.len()));
-            paths.heads.push(Known::first_of(name).bytes);
-            paths.tails.push(Known::last_of(path).bytes);
+            let file = offset(ends.len());
+            ends.push((Known::last_of(path).bytes, Known::first_of(name).bytes, name.len(), file));
             if let Some(folder) = paths.folders.last_mut() {
-                folder.end = offset(paths.tails.len());
+                folder.end = file + 1;
             }
+        }
+        ends.sort_unstable_by_key(|&(tail, _, _, file)| (tail, file));
+        for (tail, head, length, file) in ends {
+            paths.by_end.tails.push(tail);
+            paths.by_end.heads.push(head);
+            paths.by_end.lengths.push(u16::try_from(length).unwrap_or(u16::MAX));
+            paths.by_end.files.push(file);
         }
         paths
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.tails.is_empty()
+        self.name_ends.is_empty()
     }
 
     /// What an answer must say if these are not all files.
@@ -77,76 +95,108 @@ impl Paths {
     }
 
     /// How many match, and the first `most` of them.
-    pub fn matching(&self, pattern: &Pattern, most: usize) -> Matches {
-        let wanted = Wanted::new(pattern);
-        let mut matches = Matches { total: 0, first: Vec::new() };
-        let mut whole = String::new();
-        let (mut number, mut in_folder) = (0, None);
-        // Most paths end in another way, or their names begin so: that is seen without a look elsewhere.
-        let known = self.tails.iter().zip(&self.heads).zip(0_u32..);
-        let may_be = known.filter(|&((&tail, &head), _)| wanted.tail.is_in(tail) && wanted.head.is_in(head));
-        for (_, file) in may_be {
-            while self.folders.get(number).is_some_and(|folder| folder.end <= file) {
-                (number, in_folder) = (number + 1, None);
-            }
-            let folder = self.folder(number);
-            let is_there = *in_folder
-                .get_or_insert_with(|| pattern.in_two().is_none_or(|in_two| in_two.matches_folder(folder)));
-            if !is_there {
-                continue;
-            }
-            let name = self.name(file as usize);
-            let does_match = match pattern.in_two() {
-                _ if wanted.is_all => name.len() >= wanted.least,
-                Some(in_two) => in_two.matches_name(part(&self.names, name.clone())),
-                None => {
-                    whole.clear();
-                    whole.push_str(folder);
-                    whole.push_str(part(&self.names, name.clone()));
-                    pattern.matches(&whole)
-                }
-            };
-            if does_match {
-                matches.total += 1;
-                if matches.first.len() < most {
-                    matches.first.push(format!("{folder}{}", part(&self.names, name)));
-                }
-            }
+    pub fn matching(&self, pattern: &Pattern, most: usize) -> Matches<'_> {
+        let near = self.by_end.range(Known::last_of(pattern.ending().unwrap_or_default()));
+        let mut found = match pattern.in_two() {
+            Some(in_two) => self.matching_in_two(in_two, near),
+            None => self.matching_whole(pattern, near),
+        };
+        let total = found.len();
+        if total > most {
+            found.select_nth_unstable(most);
+            found.truncate(most);
         }
-        matches
+        found.sort_unstable();
+        let mut number = 0;
+        let first = found.into_iter().map(|file| {
+            number = self.folder_of(file, number);
+            (self.folder(number), self.name(file))
+        });
+        let first = first.collect();
+        Matches { total, first }
+    }
+
+    /// Of those `near`, in any order.
+    fn matching_in_two(&self, in_two: &InTwo, near: Range<usize>) -> Vec<u32> {
+        let (first, last) = in_two.around_one_star().unwrap_or_default();
+        let head = Known::first_of(first);
+        // The bytes that are kept, and the length, decide.
+        let least = (in_two.around_one_star().is_some()
+            && head.is_all_of(first)
+            && Known::last_of(last).is_all_of(last))
+        .then_some(first.len() + last.len());
+        let rows = LazyCell::new(|| self.rows_in(in_two));
+        let does_match = |(at, &file): (usize, &u32)| {
+            self.by_end.heads[at] & head.mask == head.bytes
+                && (in_two.is_for_any_folder() || is_in(&rows, file))
+                && match least {
+                    Some(least) => usize::from(self.by_end.lengths[at]) >= least,
+                    None => in_two.matches_name(self.name(file)),
+                }
+        };
+        let mut found = Vec::with_capacity(near.len());
+        let files = near.clone().zip(&self.by_end.files[near]);
+        found.extend(files.filter(|&entry| does_match(entry)).map(|(_, &file)| file));
+        found
+    }
+
+    /// Likewise.
+    fn matching_whole(&self, pattern: &Pattern, near: Range<usize>) -> Vec<u32> {
+        let mut files = self.by_end.files[near].to_vec();
+        files.sort_unstable();
+        let (mut number, mut whole) = (0, String::new());
+        files.retain(|&file| {
+            number = self.folder_of(file, number);
+            whole.clear();
+            whole.push_str(self.folder(number));
+            whole.push_str(self.name(file));
+            pattern.matches(&whole)
+        });
+        files
+    }
+
+    /// The files in the folders that match, in rows.
+    fn rows_in(&self, in_two: &InTwo) -> Vec<Range<u32>> {
+        let mut rows: Vec<Range<u32>> = Vec::new();
+        let mut begin = 0;
+        for (number, &Folder { end, .. }) in self.folders.iter().enumerate() {
+            if in_two.matches_folder(self.folder(number)) {
+                match rows.last_mut() {
+                    Some(row) if row.end == begin => row.end = end,
+                    _ => rows.push(begin..end),
+                }
+            }
+            begin = end;
+        }
+        rows
+    }
+
+    /// The number of the file's folder, which is `least` or one behind it.
+    fn folder_of(&self, file: u32, least: usize) -> usize {
+        least + self.folders[least..].iter().take_while(|folder| folder.end <= file).count()
     }
 
     fn folder(&self, number: usize) -> &str {
-        let end = |number: usize| self.folders.get(number).map_or(0, |folder| folder.path_end as usize);
-        part(&self.folder_paths, number.checked_sub(1).map_or(0, end)..end(number))
+        let end = |number: usize| self.folders.get(number).map_or(0, |folder| folder.path_end);
+        part(&self.folder_paths, number.checked_sub(1).map_or(0, end), end(number))
     }
 
-    /// Where it stands in `names`.
-    fn name(&self, at: usize) -> Range<usize> {
-        let end = |at: usize| self.name_ends.get(at).map_or(0, |&end| end as usize);
-        at.checked_sub(1).map_or(0, end)..end(at)
+    fn name(&self, file: u32) -> &str {
+        let end = |file: u32| self.name_ends.get(file as usize).map_or(0, |&end| end);
+        part(&self.names, file.checked_sub(1).map_or(0, end), end(file))
     }
 }
 
-/// What the few bytes that are kept of each path must be.
-struct Wanted {
-    head: Known,
-    tail: Known,
-    /// Those bytes, and the length of the name, decide.
-    is_all: bool,
-    /// Bytes of the shortest name.
-    least: usize,
+fn is_in(rows: &[Range<u32>], file: u32) -> bool {
+    let at = rows.partition_point(|row| row.end <= file);
+    rows.get(at).is_some_and(|row| row.start <= file)
 }
 
-impl Wanted {
-    fn new(pattern: &Pattern) -> Self {
-        if let Some((first, last)) = pattern.in_two().and_then(InTwo::around_one_star) {
-            let (head, tail) = (Known::first_of(first), Known::last_of(last));
-            let is_all = head.is_all_of(first) && tail.is_all_of(last);
-            return Self { head, tail, is_all, least: first.len() + last.len() };
-        }
-        let tail = Known::last_of(pattern.ending().unwrap_or_default());
-        Self { head: Known::first_of(""), tail, is_all: false, least: 0 }
+impl ByEnd {
+    /// Where those are that end so.
+    fn range(&self, tail: Known) -> Range<usize> {
+        let begin = self.tails.partition_point(|&known| known < tail.bytes);
+        begin..begin + self.tails[begin..].partition_point(|&known| known <= tail.bytes | !tail.mask)
     }
 }
 
@@ -170,8 +220,10 @@ impl Known {
         Self::of(text.bytes().rev())
     }
 
+    /// The first one is the most significant.
     fn of(bytes: impl Iterator<Item = u8>) -> Self {
-        bytes.zip((0..Bytes::BITS).step_by(8)).fold(Self { bytes: 0, mask: 0 }, |known, (byte, shift)| Self {
+        let shifts = (0..Bytes::BITS).step_by(8).map(|behind| Bytes::BITS - 8 - behind);
+        bytes.zip(shifts).fold(Self { bytes: 0, mask: 0 }, |known, (byte, shift)| Self {
             bytes: known.bytes | Bytes::from(byte) << shift,
             mask: known.mask | 0xFF << shift,
         })
@@ -180,10 +232,6 @@ impl Known {
     fn is_all_of(self, text: &str) -> bool {
         self.mask.count_ones() as usize == 8 * text.len()
     }
-
-    fn is_in(self, bytes: Bytes) -> bool {
-        bytes & self.mask == self.bytes
-    }
 }
 
 /// 50,000 paths of 1,024 bytes at most.
@@ -191,8 +239,8 @@ fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-fn part(text: &str, range: Range<usize>) -> &str {
-    text.get(range).unwrap_or_default()
+fn part(text: &str, begin: u32, end: u32) -> &str {
+    text.get(begin as usize..end as usize).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -213,7 +261,8 @@ mod tests {
             let expected: Vec<&str> = paths.into_iter().filter(|path| pattern.matches(path)).collect();
             let found = known.matching(&pattern, 3);
             prop_assert_eq!(found.total, expected.len());
-            prop_assert_eq!(found.first, expected.into_iter().take(3).collect::<Vec<_>>());
+            let first: Vec<String> = found.first.iter().map(|(folder, name)| format!("{folder}{name}")).collect();
+            prop_assert_eq!(first, expected.into_iter().take(3).collect::<Vec<_>>());
         }
     }
 }

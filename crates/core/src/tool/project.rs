@@ -101,17 +101,38 @@ pub(super) fn code_path(project: &Project, doing: &str, path: &str) -> Result<Ar
     }
 }
 
+/// A line of a list, whole or in the parts that it lies in.
+pub(super) trait Line {
+    fn parts(&self) -> [&str; 2];
+}
+
+impl Line for String {
+    fn parts(&self) -> [&str; 2] {
+        [self, ""]
+    }
+}
+
+impl Line for (&str, &str) {
+    fn parts(&self) -> [&str; 2] {
+        [self.0, self.1]
+    }
+}
+
 /// A head line and list lines within `max` bytes, and what must be said below them.
-pub(super) fn listed(head: String, lines: Vec<String>, notes: Vec<String>, max: usize) -> String {
+pub(super) fn listed<L: Line>(head: String, lines: Vec<L>, notes: Vec<String>, max: usize) -> String {
+    let length = |line: &L| line.parts().map(str::len).iter().sum::<usize>() + 1;
     let total = lines.len();
     let mut text = head;
+    text.reserve(lines.iter().map(length).sum::<usize>().min(max));
     let mut shown = 0;
     for line in &lines {
-        if text.len() + line.len() + 1 > max && shown > 0 {
+        if text.len() + length(line) > max && shown > 0 {
             break;
         }
         text.push('\n');
-        text.push_str(line);
+        for part in line.parts() {
+            text.push_str(part);
+        }
         shown += 1;
     }
     if shown < total {
