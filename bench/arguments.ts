@@ -1,4 +1,4 @@
-// The command line of `npm run bench`, read before anything is built or installed for it.
+// The command line of `npm run bench`, read before anything is built for it.
 
 import { parseArgs } from "node:util";
 import { unknownName } from "./bench.ts";

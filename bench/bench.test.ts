@@ -23,7 +23,8 @@ const TINY: Sizes = {
   requests: 2,
   storeSeconds: 0.5,
   longAnswer: 0,
-  pageTokens: 400,
+  // Two seconds: the page is written ten times a second at most.
+  pageTokens: 2_000,
   cancels: { streams: 3, throughCli: 1 },
   toolCalls: 1,
   toolFiles: [40],

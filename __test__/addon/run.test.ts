@@ -118,6 +118,35 @@ describe("a run", () => {
     assert.deepEqual(order, ["timer", "result"]);
   });
 
+  it("reads a hundred answers side by side, each whole and in order", async () => {
+    const answers = 100;
+    const open: Exchange[] = [];
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((settle) => {
+      begin = settle;
+    });
+    await model((exchange) => {
+      exchange.text("first ");
+      if (open.push(exchange) === answers) begin();
+    });
+    const reading = Array.from({ length: answers }, async () => {
+      const events: Event[] = [];
+      for await (const event of run().events()) events.push(event);
+      return events;
+    });
+    await begun;
+    const parts = Array.from({ length: 40 }, (_, part) => `${part} `);
+    for (const part of parts) {
+      for (const exchange of open) exchange.text(part);
+      await new Promise((settle) => setImmediate(settle));
+    }
+    for (const exchange of open) exchange.finish();
+    for (const events of await Promise.all(reading)) {
+      assert.equal(texts(events).join(""), `first ${parts.join("")}`);
+      assert.equal(events.at(-1)?.type, "status");
+    }
+  });
+
   it("gives several callers of nextBatch their turns and all of them the end", async () => {
     await model((exchange) => exchange.text("x").finish());
     const started = run();
@@ -127,9 +156,13 @@ describe("a run", () => {
     assert.ok(batches.includes(null));
   });
 
-  it("keeps their turns when it ends while JavaScript is busy", async () => {
+  it("keeps their turns, and loses nothing, when it ends while JavaScript is busy", async () => {
     const order: string[] = [];
-    const ask = (name: string) => started.nextBatch().then(() => order.push(name));
+    const events: Event[] = [];
+    const ask = async (name: string) => {
+      events.push(...((await started.nextBatch()) ?? []));
+      order.push(name);
+    };
     let asked: (second: Promise<unknown>) => void;
     const second = new Promise((settle) => {
       asked = settle;
@@ -146,6 +179,9 @@ describe("a run", () => {
     const started = run();
     await Promise.all([ask("first"), second]);
     assert.deepEqual(order, ["first", "second"]);
+    for await (const event of started.events()) events.push(event);
+    assert.equal(texts(events).join(""), "x");
+    assert.equal(events.at(-1)?.type, "status");
   });
 });
 

@@ -122,6 +122,13 @@ export async function newestAnswer(
     .first();
   if (newest !== null) return newest;
   // Something was written to the conversation since.
+  return await answeringMessage(ctx, { _id, projectId });
+}
+
+async function answeringMessage(
+  ctx: QueryCtx,
+  { _id, projectId }: Pick<Doc<"conversations">, "_id" | "projectId">,
+): Promise<Doc<"messages"> | null> {
   const processing = ctx.db
     .query("messages")
     .withIndex("by_project_status", (q) => q.eq("projectId", projectId).eq("status", "processing"));
@@ -136,6 +143,16 @@ export async function markNewest(ctx: MutationCtx, messageId: Id<"messages">): P
   const message = await ctx.db.get(messageId);
   if (message === null) return;
   await ctx.db.patch(message.conversationId, { updatedAt: message._creationTime });
+}
+
+/**
+ * `ended` is final now. Where it was the newest answer and an older one of its conversation still streams
+ * (only servers begin two), that one is followed from here on.
+ */
+export async function followOther(ctx: MutationCtx, ended: Doc<"messages">): Promise<void> {
+  const { conversationId: _id, projectId } = ended;
+  const other = await answeringMessage(ctx, { _id, projectId });
+  if (other !== null && other._creationTime < ended._creationTime) await markNewest(ctx, other._id);
 }
 
 /** The conversation has changed now; never at a message's own time, which would make it the newest. */

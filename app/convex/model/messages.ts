@@ -2,7 +2,7 @@
 // `failed` and `cancelled` are final, so every writer asks `writable` first and changes nothing when
 // the answer is no. The conversation's `updatedAt` moves when a message begins: touching it per stream
 // write would re-run every list of conversations ten times a second, and at the end each of them once
-// more.
+// more. (`streamMessageContent` with `isComplete`, which no run of ours calls, moves it as it always did.)
 import { getConvexSize, type Infer } from "convex/values";
 import { internal } from "../_generated/api";
 import type { Doc, Id } from "../_generated/dataModel";
@@ -17,7 +17,7 @@ import type {
   turnChange,
 } from "./fields";
 import { applyTurnChanges } from "./files";
-import { markNewest, touchConversation } from "./history";
+import { followOther, markNewest, touchConversation } from "./history";
 import {
   begun,
   closed,
@@ -115,6 +115,7 @@ async function writeWhileProcessing(
       ? {}
       : { toolCalls }),
   });
+  if (isFinal(after)) await followOther(ctx, message);
   return { status: after, applied: true };
 }
 
@@ -175,6 +176,7 @@ export async function failMessage(
     content: message.content === "" ? FAILURE_TEXT : message.content,
     toolCalls: closed(message.toolCalls ?? [], error),
   });
+  await followOther(ctx, message);
 }
 
 /**
@@ -282,7 +284,6 @@ export async function streamContent(
     ...(args.isComplete ? { status: "completed" as const } : {}),
   }));
   if (args.isComplete && result.applied) {
-    // As hosts know this call; no run of ours ends with it.
     const { conversationId } = await requireAssistantMessage(ctx, args.messageId);
     await touchConversation(ctx, conversationId);
   }

@@ -409,7 +409,22 @@ describe("a conversation", () => {
     const beside = ["said: one", "cancelled: half", "said: two", "said: three"];
     assert.deepEqual(await all(), [...beside, "processing: "]);
     await finish(other.messageId, "TWO");
-    assert.deepEqual(await all(), [...beside.slice(0, 3), "completed: TWO", "said: three"]);
+    const four = [...beside.slice(0, 3), "completed: TWO", "said: three"];
+    assert.deepEqual(await all(), four);
+    // And may begin two: the one that is left is followed when the newer one has ended.
+    const begin = { ...where, role: "assistant", content: "", status: "processing" } as const;
+    await convex.mutation(api.system.createMessage, begin);
+    const newer = await convex.mutation(api.system.createMessage, begin);
+    const error = { code: "PROVIDER_ERROR", message: "The model is overloaded." };
+    const failed = { ...key, messageId: newer, content: "no", status: "failed" as const, error };
+    await convex.mutation(api.system.updateMessageContent, failed);
+    assert.deepEqual(await all(), [...four, "failed: no", "processing: "]);
+    const before = { conversationId, withoutNewest: true, limit: 2 };
+    const two = await anna.query(api.conversations.getMessages, before);
+    assert.deepEqual(
+      two.map(({ content }) => content),
+      ["three", "no"],
+    );
   });
 
   it("keeps every message in the list, whatever the clock says", async (t) => {

@@ -82,7 +82,9 @@ impl NativeRun {
         number: u32,
         alone: bool,
     ) -> Result<Either<Either<String, Null>, Undefined>> {
-        match self.run.rest_of_events().filter(|_| alone) {
+        // To look is to take.
+        let rest = if alone { self.run.rest_of_events() } else { None };
+        match rest {
             None => {
                 self.puller.ask(number);
                 Ok(Either::B(()))

@@ -57,7 +57,8 @@ impl InTwo {
         if name == "**" {
             return None;
         }
-        let is_plain = |text: &str| !text.contains(['*', '?']);
+        // As `ends` takes it, which sees a comma as one between braces.
+        let is_plain = |text: &str| !text.contains(['*', '?', ',']);
         let around_one_star = name.split_once('*').filter(|(first, last)| is_plain(first) && is_plain(last));
         Some(Self {
             folder: if names_only { Folders::Below("".into()) } else { Folders::new(folder) },

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Version;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// From this many streams on, none is looked at more often than every [`PAUSE`].
@@ -27,26 +28,33 @@ pub(super) struct Body {
     /// before its time.
     alarm: Pin<Box<Sleep>>,
     reading: Reading,
-    has_begun: bool,
+}
+
+/// How much a piece matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Somebody waits for it: the first text, the end.
+    None,
+    /// It may come up to [`PAUSE`] later, behind others.
+    Some,
 }
 
 impl Body {
     /// The body of `response`, of which a piece is expected before `deadline`.
     pub(super) fn new(response: reqwest::Response, deadline: Instant) -> Self {
         let alarm = Box::pin(sleep_until(deadline));
-        Self { response, alarm, reading: Reading::begin(), has_begun: false }
+        Self { response, alarm, reading: Reading::begin() }
     }
 
     /// The next piece: `None` if `deadline` passes first.
-    pub(super) async fn piece(&mut self, deadline: Instant) -> Option<Piece> {
+    pub(super) async fn piece(&mut self, deadline: Instant, patience: Patience) -> Option<Piece> {
         let now = Instant::now();
         // A timeout gives way to a piece that is there: without this, comments that never pause would
         // keep the turn open for ever.
         if now >= deadline {
             return None;
         }
-        // The first piece is waited for by a person.
-        if self.has_begun && self.reading.is_one_of_many() {
+        if patience == Patience::Some && self.has_own_connection() && self.reading.is_one_of_many() {
             let response = &mut self.response;
             if let Some(piece) = what_is_there(|cx| pin!(response.chunk()).poll(cx)).await {
                 return Some(piece);
@@ -54,9 +62,13 @@ impl Body {
             self.alarm.as_mut().reset(deadline.min(now + PAUSE));
             self.alarm.as_mut().await;
         }
-        let piece = self.wait(deadline).await;
-        self.has_begun |= piece.is_some();
-        piece
+        self.wait(deadline).await
+    }
+
+    /// Streams that share a connection (HTTP/2) share its window, too: one that is not read would hold up
+    /// the others.
+    fn has_own_connection(&self) -> bool {
+        self.response.version() < Version::HTTP_2
     }
 
     async fn wait(&mut self, deadline: Instant) -> Option<Piece> {
@@ -225,7 +237,7 @@ mod tests {
             go.send(()).unwrap();
             loop {
                 let deadline = Instant::now() + Duration::from_secs(60);
-                let Some(piece) = body.piece(deadline).await.unwrap().unwrap() else { break };
+                let Some(piece) = body.piece(deadline, Patience::Some).await.unwrap().unwrap() else { break };
                 came.push_str(std::str::from_utf8(&piece).unwrap());
                 // Some alone, some behind others that are not read yet.
                 for _ in 0..came.len() % 3 {
@@ -244,12 +256,12 @@ mod tests {
         let mut body = body_of(2, MANY, goes).await;
         go.send(()).unwrap();
         let hour = Instant::now() + Duration::from_secs(3_600);
-        assert!(body.piece(hour).await.unwrap().unwrap().is_some());
+        assert!(body.piece(hour, Patience::None).await.unwrap().unwrap().is_some());
         let soon = Instant::now() + Duration::from_millis(5);
-        assert!(body.piece(soon).await.is_none());
+        assert!(body.piece(soon, Patience::Some).await.is_none());
         assert!(Instant::now() >= soon);
         go.send(()).unwrap();
-        let piece = body.piece(hour).await.unwrap().unwrap();
+        let piece = body.piece(hour, Patience::Some).await.unwrap().unwrap();
         assert_eq!(piece.as_deref(), Some(b"0001".as_slice()));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 
-use super::body::Body;
+use super::body::{Body, Patience};
 use super::fault::{bare_error, provider_error};
 use super::sse::{SseDecoder, SseItem};
 use super::wire::{self, Assemble, Request, body_bytes};
@@ -209,7 +209,9 @@ impl ModelClient {
                 Some(at) => at + stall,
             };
             let deadline = quiet_until.min(turn_end);
-            let chunk = match body.piece(deadline).await {
+            let is_streaming = assembler.has_text() && !assembler.has_finish() && !assembler.is_over();
+            let patience = if is_streaming { Patience::Some } else { Patience::None };
+            let chunk = match body.piece(deadline, patience).await {
                 Some(Ok(Some(chunk))) => chunk,
                 Some(Ok(None)) => break,
                 // Whatever breaks after the answer is whole does not make it less whole.

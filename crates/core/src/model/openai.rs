@@ -145,6 +145,10 @@ impl Assemble for Assembler {
         }
     }
 
+    fn has_text(&self) -> bool {
+        !self.builder.turn.text.is_empty()
+    }
+
     fn has_finish(&self) -> bool {
         self.builder.turn.finish.is_some()
     }

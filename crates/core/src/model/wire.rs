@@ -64,6 +64,8 @@ pub trait Assemble: Send {
     /// `ANSWER_TOO_LARGE` when the turn passes its bound. What the provider gets wrong becomes
     /// [`Turn::error`], and later text is still read.
     fn event(&mut self, name: &[u8], data: &[u8], sink: &mut dyn TurnSink) -> Result<()>;
+    /// Whether visible text has come.
+    fn has_text(&self) -> bool;
     /// Whether the provider said why it finished.
     fn has_finish(&self) -> bool;
     /// Whether the stream is over: its closing event has come, or an error.
