@@ -53,7 +53,13 @@ export class Store {
           const { wanted } = range(new Equals());
           const fits = (message: StoredMessage) =>
             wanted.every(([field, value]) => message[field as keyof StoredMessage] === value);
-          return { first: async () => [...this.messages.values()].find(fits) ?? null };
+          const found = () => [...this.messages.values()].filter(fits);
+          return {
+            first: async () => found()[0] ?? null,
+            [Symbol.asyncIterator]: async function* () {
+              yield* found();
+            },
+          };
         },
       }),
     };
