@@ -7,7 +7,7 @@ import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { GrowingBlocks } from "./blocks.ts";
 import { CodeBlock } from "./code-block.tsx";
-import { piecesOf } from "./pieces.ts";
+import { GrowingPieces, type Pieces } from "./pieces.ts";
 
 const PLUGINS = [remarkGfm];
 
@@ -71,11 +71,11 @@ const Group = memo(
 );
 
 const Block = memo(function Block({ text, open }: { text: string; open: boolean }) {
-  return <div className="prose-block">{contentOf(text, open)}</div>;
+  const [growing] = useState(() => new GrowingPieces());
+  return <div className="prose-block">{contentOf(text, growing.of(text), open)}</div>;
 });
 
-function contentOf(text: string, open: boolean): ReactNode {
-  const cut = piecesOf(text);
+function contentOf(text: string, cut: Pieces, open: boolean): ReactNode {
   switch (cut.kind) {
     case "whole":
       return <Parsed text={text} open={open} />;

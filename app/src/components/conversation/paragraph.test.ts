@@ -20,8 +20,21 @@ const html = (text: string, components = WHOLE): string =>
 const ofPieces = (pieces: readonly string[]): string =>
   `<p>${pieces.map((piece) => html(piece, WORDS) + (piece.endsWith(" ") ? " " : "")).join("")}</p>`;
 
+const LINE_ENDS = /[\r\n]/g;
+
 const cut = (text: string, least = 10): string[] | undefined =>
   paragraphOf(text, least, Number.POSITIVE_INFINITY);
+
+const PART = fc.constantFrom(
+  ...["a", "word", "of", "it.", "*", "**", "_", "~~", "`", "``", "[", "](x)", "](x 'a b c')"],
+  ...["]", "(", ")", "<", ">", "<b>", "\\", "&amp;", "snake_case", '"', "é", "。", "\n", "!["],
+  ...["2 * 3", "https://a.example/b_c", "1.", "~1", "\r", "\r- ", "www.a.example", "a@b.example"],
+  ...['"a :) b c"', "'", "](<a b c) d> 'a) b')", "<!--", "-->", "***", "3.5", "😀"],
+);
+/** Of a paragraph, with whatever may be open in it. */
+const WORDS_AND_MARKS = fc
+  .array(fc.tuple(PART, fc.constantFrom("", " ", " ", "  ")), { maxLength: 60 })
+  .map((parts) => parts.flat().join(""));
 
 describe("a long paragraph", () => {
   it("is cut between words, where nothing is open", () => {
@@ -88,27 +101,9 @@ describe("a long paragraph", () => {
   });
 
   it("means the same in pieces", () => {
-    const part = fc.constantFrom(
-      ...["a", "word", "of", "it.", "*", "**", "_", "~~", "`", "``", "[", "](x)", "](x 'a b c')"],
-      ...["]", "(", ")", "<", ">", "<b>", "\\", "&amp;", "snake_case", '"', "é", "。", "\n", "!["],
-      ...[
-        "2 * 3",
-        "https://a.example/b_c",
-        "1.",
-        "~1",
-        "\r",
-        "\r- ",
-        "www.a.example",
-        "a@b.example",
-      ],
-      ...['"a :) b c"', "'", "](<a b c) d> 'a) b')", "<!--", "-->", "***", "3.5", "😀"],
-    );
-    const text = fc
-      .array(fc.tuple(part, fc.constantFrom("", " ", " ", "  ")), { maxLength: 60 })
-      .map((parts) => parts.flat().join(""));
     let cuts = 0;
     fc.assert(
-      fc.property(text, (words) => {
+      fc.property(WORDS_AND_MARKS, (words) => {
         const paragraph = `Here are ${words}`.trimEnd();
         const pieces = cut(paragraph);
         if (pieces === undefined) return;
@@ -130,6 +125,33 @@ describe("a long paragraph", () => {
       known = pieces.slice(0, -1);
     }
     assert.ok(known.length > 10);
+  });
+
+  it("is cut as if it were read anew, whatever it grew from", () => {
+    let grown = 0;
+    fc.assert(
+      fc.property(WORDS_AND_MARKS, fc.double({ min: 0, max: 1, noNaN: true }), (words, part) => {
+        const paragraph = `Here are some words, ${words.replace(LINE_ENDS, " ")} and more words behind.`;
+        const half = paragraph.slice(0, Math.floor(paragraph.length * part));
+        // Marks that stay open keep no more than a few words together: there are many pieces.
+        const before = paragraphOf(half, 10, 20) ?? [];
+        if (before.length > 2) grown += 1;
+        const pieces = paragraphOf(paragraph, 10, 20, before);
+        assert.deepEqual(pieces, paragraphOf(paragraph, 10, 20));
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.ok(grown > 100, `only ${grown} had pieces to keep`);
+  });
+
+  it("is no longer cut before what turns out to be an address", () => {
+    const text = "Some words stand before www.a.example and more behind it";
+    const grown = [...text].reduce<readonly string[]>(
+      (before, _, end) =>
+        paragraphOf(text.slice(0, end + 1), 10, Number.POSITIVE_INFINITY, before) ?? [],
+      [],
+    );
+    assert.deepEqual(grown, cut(text));
   });
 
   it("is cut behind a mark that is never closed, after a while", () => {

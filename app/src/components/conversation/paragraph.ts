@@ -18,15 +18,21 @@ const WWW = /^www\./i;
 
 /**
  * Its pieces; undefined if it cannot be cut. Each but the last has `least` characters at least. Where
- * something stays open for more than `most`, it is taken for text: nobody closes it any more.
+ * something stays open for more than `most`, it is taken for text: nobody closes it any more. The pieces
+ * of what the block grew from are not read again, but the last two: what follows a cut may undo it.
  */
-export function paragraphOf(block: string, least: number, most: number): string[] | undefined {
+export function paragraphOf(
+  block: string,
+  least: number,
+  most: number,
+  grownFrom: readonly string[] = [],
+): string[] | undefined {
   const lines = block.trimEnd().split(LINE_END);
   if (!lines.every((line) => TEXT_LINE.test(line))) return undefined;
-  const pieces: string[] = [];
-  let begin = 0;
+  const pieces = grownFrom.slice(0, -2);
+  let begin = pieces.reduce((length, piece) => length + piece.length, 0);
   let inline = new Inline(block);
-  for (let at = 0; at < block.length; ) {
+  for (let at = begin; at < block.length; ) {
     const length = at - begin;
     if (length >= least && (inline.isClosed || length >= most) && mayCut(block, at)) {
       pieces.push(block.slice(begin, at));

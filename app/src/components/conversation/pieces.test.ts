@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { piecesOf } from "./pieces.ts";
+import { GrowingPieces, piecesOf } from "./pieces.ts";
 
 const many = (count: number, line: (n: number) => string): string =>
   Array.from({ length: count }, (_, n) => line(n + 1)).join("");
@@ -68,6 +68,22 @@ describe("a long block", () => {
         known = cut.pieces.slice(0, -1);
       }
     }
+  });
+});
+
+describe("a block that grows", () => {
+  it("has the pieces of what it is now", () => {
+    const words = "Some words, `code` and **more** of them. ".repeat(300);
+    const blocks = [
+      ...[100, 2_500, 2_501, 5_000, 9_000, 4_000].map((end) => words.slice(0, end)),
+      // The line that turns it into something else, and another paragraph.
+      `${words}\n- an item`,
+      words,
+      words.replaceAll("words", "more words"),
+    ];
+    const growing = new GrowingPieces();
+    for (const block of blocks) assert.deepEqual(growing.of(block), piecesOf(block));
+    assert.equal(growing.of(blocks.at(-1) ?? ""), growing.of(blocks.at(-1) ?? ""));
   });
 });
 

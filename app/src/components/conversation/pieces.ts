@@ -27,13 +27,29 @@ const LIST_ITEM = /^(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)/;
 const ANY_FENCE = /^\s*(?:(?:[-*+]|\d{1,9}[.)])\s+)?(`{3,}|~{3,})/;
 const DELIMITER = /^\s*:?-+:?\s*$/;
 
-export function piecesOf(block: string): Pieces {
+/** `paragraph`: the pieces of a paragraph that the block grew from. */
+export function piecesOf(block: string, paragraph: readonly string[] = []): Pieces {
   const code = codeOf(block);
   if (code !== undefined) return code;
   if (block.length < LONG_CHARS) return WHOLE;
-  const text = paragraphOf(block, PIECE_CHARS, MOST_OPEN_CHARS);
+  const text = paragraphOf(block, PIECE_CHARS, MOST_OPEN_CHARS, paragraph);
   if (text !== undefined) return { kind: "paragraph", pieces: text };
   return tableOf(block) ?? listOf(block) ?? WHOLE;
+}
+
+/** The pieces of a block that grows, each time by what it is now: a long paragraph is not read anew. */
+export class GrowingPieces {
+  #block = "";
+  #pieces: Pieces = WHOLE;
+
+  of(block: string): Pieces {
+    if (block === this.#block) return this.#pieces;
+    const before = this.#pieces;
+    const isGrown = before.kind === "paragraph" && block.startsWith(this.#block);
+    this.#pieces = piecesOf(block, isGrown ? before.pieces : []);
+    this.#block = block;
+    return this.#pieces;
+  }
 }
 
 function codeOf(block: string): Pieces | undefined {
