@@ -174,8 +174,11 @@ impl Desk {
             .env_clear()
             .env("HOME", copy.folder.temp())
             .env("TMPDIR", copy.folder.temp())
-            .envs(memory::garbage(copy.of.code().count(), (self.left)()))
             .current_dir(&copy.root);
+        if let Some(left) = (self.left)() {
+            // Go collects its garbage the harder the nearer it comes.
+            command.env("GOMEMLIMIT", left.saturating_sub(memory::RESERVE_BYTES).to_string());
+        }
         #[cfg(unix)]
         command.process_group(0);
         let session = Session::start(command, root.as_str(), START).await;

@@ -20,18 +20,6 @@ pub(super) fn needed(files: usize) -> u64 {
     BASE_BYTES + FILE_BYTES * files as u64
 }
 
-/// How Go is to collect the server's garbage (<https://pkg.go.dev/runtime#hdr-Environment_Variables>), with
-/// so many bytes left. Where there is room for twice what it needs, only then: the first answer of 1,000
-/// files came after 0.54 s instead of 0.74 s (medians of nine), in the same memory. Otherwise all the time,
-/// and the harder the nearer it comes to what is left.
-pub(super) fn garbage(files: usize, left: Option<u64>) -> Vec<(&'static str, String)> {
-    let (room, ample) = (left.map(|left| left.saturating_sub(RESERVE_BYTES)), 2 * needed(files));
-    match room {
-        Some(room) if room < ample => vec![("GOMEMLIMIT", room.to_string())],
-        _ => vec![("GOGC", "off".to_owned()), ("GOMEMLIMIT", ample.to_string())],
-    }
-}
-
 /// Bytes that this process and its children may still take; `None` without a limit.
 pub(super) fn left() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
@@ -125,16 +113,6 @@ mod tests {
         let limits = "Limit  Soft Limit  Hard Limit  Units\nMax data size   3000  unlimited  bytes\nMax address space   6000   unlimited   bytes\n";
         assert_eq!(own_limit(limits), Some(1_000));
         assert_eq!(own_limit("Max data size   unlimited  unlimited  bytes\n"), None);
-    }
-
-    #[test]
-    fn garbage_is_left_only_where_there_is_room() {
-        let tight = |left| garbage(1_000, Some(left));
-        assert_eq!(tight(400 * MIB), [("GOMEMLIMIT", (352 * MIB).to_string())]);
-        assert_eq!(tight(MIB), [("GOMEMLIMIT", "0".to_owned())]);
-        let ample = [("GOGC", "off".to_owned()), ("GOMEMLIMIT", (2 * needed(1_000)).to_string())];
-        assert_eq!(tight(8 << 30), ample);
-        assert_eq!(garbage(1_000, None), ample);
     }
 
     #[test]
