@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generatedFiles } from "../local/model/personas/generate-project/index.ts";
+import { Asked } from "./asked.ts";
 import { digits, median } from "./report.ts";
 import type { Suite } from "./suites.ts";
-import { Asked } from "./tools/tools.ts";
 
 const FILES = 200;
 const MAX_MS = 150;

@@ -164,6 +164,7 @@ impl Desk {
     async fn begin(&mut self) -> Result<(), Silence> {
         let Some(copy) = &self.copy else { return Err(Silence::Failed) };
         let root = Url::from_file_path(&copy.root).map_err(|()| Silence::Failed)?;
+        let files = copy.of.code().count();
         let mut command = match Confinement::find(&self.env).await {
             Ok(found) if found.confines_reading() => found.reader(&self.program, &copy.root),
             _ => Command::new(&self.program),
@@ -174,11 +175,8 @@ impl Desk {
             .env_clear()
             .env("HOME", copy.folder.temp())
             .env("TMPDIR", copy.folder.temp())
+            .envs(memory::garbage(files, MAX_SERVERS as u64, (self.left)(), memory::free()))
             .current_dir(&copy.root);
-        if let Some(left) = (self.left)() {
-            // Go collects its garbage the harder the nearer it comes.
-            command.env("GOMEMLIMIT", left.saturating_sub(memory::RESERVE_BYTES).to_string());
-        }
         #[cfg(unix)]
         command.process_group(0);
         let session = Session::start(command, root.as_str(), START).await;

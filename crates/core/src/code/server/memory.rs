@@ -14,10 +14,43 @@ const BASE_BYTES: u64 = 64 * MIB;
 const FILE_BYTES: u64 = MIB / 5;
 /// What must stay free for the rest of the process: an answer of a model, a page of the store.
 pub(super) const RESERVE_BYTES: u64 = 48 * MIB;
+/// Go's `GOGC` where there is room: garbage is collected when it is four times what lives, instead of once.
+const LAZY_PERCENT: u64 = 400;
+/// Then the heap may be five times what lives instead of twice; the rest of the process stays as it is.
+const LAZY: u64 = 3;
 
 /// What a server for so many files of code needs beside the reserve.
 pub(super) fn needed(files: usize) -> u64 {
     BASE_BYTES + FILE_BYTES * files as u64
+}
+
+/// How Go is to collect the server's garbage (<https://pkg.go.dev/runtime#hdr-Environment_Variables>): the
+/// harder the nearer it comes to the bytes that are `left`, where there is a limit. Later than it would
+/// where every one of `servers` may take [`LAZY`] times what it needs of what is left and of what the
+/// machine has `free`: the first answer of 1,000 files comes a tenth sooner (measured).
+///
+/// It is a share of what lives, not a bound: a project may grow behind a server that runs.
+pub(super) fn garbage(
+    files: usize,
+    servers: u64,
+    left: Option<u64>,
+    free: Option<u64>,
+) -> Vec<(&'static str, String)> {
+    let room = |bytes: u64| bytes.saturating_sub(RESERVE_BYTES);
+    let ample = servers * LAZY * needed(files);
+    let is_ample = left.into_iter().chain(free).min().is_some_and(|least| room(least) >= ample);
+    let limit = left.map(|left| ("GOMEMLIMIT", room(left).to_string()));
+    limit.into_iter().chain(is_ample.then(|| ("GOGC", LAZY_PERCENT.to_string()))).collect()
+}
+
+/// Bytes that the machine has for who wants them; `None` where it does not say.
+pub(super) fn free() -> Option<u64> {
+    available(&fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn available(info: &str) -> Option<u64> {
+    let rest = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
 /// Bytes that this process and its children may still take; `None` without a limit.
@@ -113,6 +146,30 @@ mod tests {
         let limits = "Limit  Soft Limit  Hard Limit  Units\nMax data size   3000  unlimited  bytes\nMax address space   6000   unlimited   bytes\n";
         assert_eq!(own_limit(limits), Some(1_000));
         assert_eq!(own_limit("Max data size   unlimited  unlimited  bytes\n"), None);
+    }
+
+    #[test]
+    fn garbage_is_left_only_where_there_is_room_for_every_server() {
+        let ample = 4 * 3 * needed(1_000) + RESERVE_BYTES;
+        let limit = |left: u64| ("GOMEMLIMIT", (left - RESERVE_BYTES).to_string());
+        let lazy = || ("GOGC", "400".to_owned());
+        assert_eq!(garbage(1_000, 4, Some(ample), Some(ample)), [limit(ample), lazy()]);
+        // The group's limit, the machine's memory: what is less counts, and only the limit is one.
+        assert_eq!(garbage(1_000, 4, Some(ample - 1), Some(ample)), [limit(ample - 1)]);
+        assert_eq!(garbage(1_000, 4, Some(ample), Some(ample - 1)), [limit(ample)]);
+        assert_eq!(garbage(1_000, 4, None, Some(ample)), [lazy()]);
+        assert_eq!(garbage(1_001, 4, None, Some(ample)), []);
+        assert_eq!(garbage(1_000, 4, None, None), []);
+        assert_eq!(garbage(1_000, 4, Some(0), Some(0)), [("GOMEMLIMIT", "0".to_owned())]);
+    }
+
+    #[test]
+    fn what_the_machine_has_is_read() {
+        let info = "MemTotal:  900 kB\nMemFree:  1 kB\nMemAvailable:     512 kB\nBuffers: 3 kB\n";
+        assert_eq!(available(info), Some(512 << 10));
+        for other in ["", "MemAvailable:", "MemAvailable: x kB", "MemTotal: 4 kB"] {
+            assert_eq!(available(other), None, "{other}");
+        }
     }
 
     #[test]
