@@ -70,6 +70,10 @@ impl RunSpec {
     /// # Errors
     /// `CONFIG_INVALID`.
     pub fn from_json(json: &str) -> Result<Self> {
+        // To know the path costs more than to read the spec: it is looked for when it is needed.
+        if let Ok(spec) = serde_json::from_str(json) {
+            return Ok(spec);
+        }
         let mut deserializer = serde_json::Deserializer::from_str(json);
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             let path = error.path().to_string();
@@ -322,14 +326,16 @@ impl Run {
             let _limit = AbortOnDrop(limit);
             let body = async {
                 context.options.check()?;
+                // On the heap: a task is moved several times before it runs, as large as its largest job.
                 match spec.job {
-                    JobName::ProcessMessage => process_message::run(&context, spec.payload).await,
-                    JobName::Agent => agent::run(&context, spec.payload).await,
-                    JobName::GenerationValidate => generation_step::validate(&context, spec.payload).await,
-                    JobName::GenerationStep => generation_step::run(&context, spec.payload).await,
-                    JobName::GenerationEnd => generation_step::end(&context, spec.payload).await,
-                    JobName::DemoGenerate => demo_generate::run(&context, spec.payload).await,
+                    JobName::ProcessMessage => process_message::run(&context, spec.payload).boxed(),
+                    JobName::Agent => agent::run(&context, spec.payload).boxed(),
+                    JobName::GenerationValidate => generation_step::validate(&context, spec.payload).boxed(),
+                    JobName::GenerationStep => generation_step::run(&context, spec.payload).boxed(),
+                    JobName::GenerationEnd => generation_step::end(&context, spec.payload).boxed(),
+                    JobName::DemoGenerate => demo_generate::run(&context, spec.payload).boxed(),
                 }
+                .await
             };
             // A panic ends this run only, with a report; the process and its other runs go on.
             let outcome = std::panic::AssertUnwindSafe(body).catch_unwind().await.unwrap_or_else(|panic| {
