@@ -6,10 +6,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** The kernel counts a process's time in ticks of 10 ms: one that stands for so long does nothing. */
+/** A process that has run for less than `IDLE_NS` in so long is at rest. */
 const REST_MS = 30;
-/** A process that never rests is asked all the same. */
-const MAX_RESTS = 100;
+const IDLE_NS = 1_000_000;
+/** Then it is asked all the same, and that is said: `n` times `REST_MS`. */
+const MAX_RESTS = 200;
 
 export interface Answer {
   ms: number;
@@ -47,39 +48,42 @@ export class Asked {
   }
 
   /**
-   * Resolves once the process and those that it started do nothing more, where the system says so: what
-   * one does behind its answer (V8 collects a gigabyte on the other core) is not the time of the next.
+   * Resolves once the process and those that it started do nothing more, on Linux: what one does behind its
+   * answer (V8 collects a gigabyte on the other core) is not the time of the next.
    */
   async rest(): Promise<void> {
     const { pid } = this.#child;
     if (pid === undefined || process.platform !== "linux") return;
-    let before = ticks(pid);
+    let before = nanoseconds(pid);
     for (let n = 0; n < MAX_RESTS; n++) {
       await wait(REST_MS);
-      const now = ticks(pid);
-      if (now === before) return;
+      const now = nanoseconds(pid);
+      if (now - before < IDLE_NS) return;
       before = now;
     }
+    process.stderr.write(`bench: process ${pid} does not come to rest\n`);
   }
 }
 
-/** Processor time of a process and of those that it started, in ticks. */
-function ticks(pid: number): number {
+/** Processor time of the threads of a process and of the processes that it started. */
+function nanoseconds(pid: number): number {
+  let sum = 0;
+  for (const thread of unlessGone(() => readdirSync(`/proc/${pid}/task`), [])) {
+    const at = `/proc/${pid}/task/${thread}`;
+    const read = (name: string) => unlessGone(() => readFileSync(`${at}/${name}`, "utf8"), "");
+    // Of proc(5): time on the processor, time waiting for it, time slices.
+    sum += Number(read("schedstat").split(" ")[0]);
+    for (const child of read("children").split(" ").filter(Boolean))
+      sum += nanoseconds(Number(child));
+  }
+  return sum;
+}
+
+/** A thread or process may end between two looks. */
+function unlessGone<T>(look: () => T, gone: T): T {
   try {
-    // The name of a process may hold spaces and brackets. Fields 14 and 15: utime and stime.
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const own = Number(fields[11]) + Number(fields[12]);
-    return started(pid).reduce((sum, child) => sum + ticks(child), own);
+    return look();
   } catch {
-    return 0;
+    return gone;
   }
-}
-
-function started(pid: number): number[] {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  return threads.flatMap((thread) => {
-    const children = readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8");
-    return children.split(" ").filter(Boolean).map(Number);
-  });
 }

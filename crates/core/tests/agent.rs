@@ -191,6 +191,8 @@ fn a_wrong_spec_names_the_field() {
         assert_eq!(error.code, ErrorCode::ConfigInvalid);
         assert!(error.message.contains(expected), "{error}");
     }
+    let error = RunSpec::from_json(r#"{ "job": "agent", "payload": {} } x"#).unwrap_err();
+    assert_eq!(error.message, "the run's spec: trailing characters");
 }
 
 #[tokio::test]

@@ -356,6 +356,41 @@ async fn a_project_that_stays_inside_is_served_without_a_sandbox_too() {
     assert!(lab.diagnostics("src/wrong.ts").await.starts_with("Found 3 diagnostic(s) (2 errors"));
 }
 
+/// Where the server's copy of the project lies.
+fn copy_of(lab: &Lab) -> PathBuf {
+    std::fs::read_link(format!("/proc/{}/cwd", lab.server.pid().unwrap())).unwrap()
+}
+
+#[tokio::test]
+async fn where_memory_is_ample_the_copy_lies_there_and_one_that_is_lost_is_made_anew_on_disk() {
+    let Some(lab) = Lab::new(&PROJECT) else { return };
+    let expected = "Found 3 diagnostic(s) (2 errors";
+    assert!(lab.diagnostics("src/wrong.ts").await.starts_with(expected));
+    let first = copy_of(&lab);
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let available = info.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap();
+    let available: u64 = available.trim().trim_end_matches(" kB").parse().unwrap();
+    // With less, or under a limit, it may lie in either place.
+    if available > 8 << 20 && std::env::var_os("CI").is_none() {
+        assert!(first.starts_with("/dev/shm"), "{}", first.display());
+    }
+    std::fs::remove_dir_all(&first).unwrap();
+    lab.write("new/file.ts", "export const n = 1;\n").await;
+    assert!(lab.diagnostics("src/wrong.ts").await.contains("it failed"));
+    assert!(lab.diagnostics("src/wrong.ts").await.starts_with(expected));
+    let second = copy_of(&lab);
+    assert!(second.starts_with(std::env::temp_dir().canonicalize().unwrap()), "{}", second.display());
+    assert!(second.join("new/file.ts").is_file());
+    let folders = [first, second].map(|copy| copy.parent().unwrap().to_owned());
+    drop(lab);
+    let gone = async {
+        while folders.iter().any(|folder| folder.exists()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.expect("both copies are removed");
+}
+
 fn kill(pid: u32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     while is_alive(pid) {

@@ -75,13 +75,18 @@ impl RunSpec {
             return Ok(spec);
         }
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            let at = if path == "." { "the run's spec".to_owned() } else { path };
-            let why = error.inner().to_string();
+        let invalid = |at: &str, why: &serde_json::Error| {
+            let why = why.to_string();
             let why = why.split(" at line ").next().unwrap_or_default();
             CoreError::new(ErrorCode::ConfigInvalid, format!("{at}: {why}"))
-        })
+        };
+        const WHOLE: &str = "the run's spec";
+        let spec = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            invalid(if path == "." { WHOLE } else { &path }, error.inner())
+        })?;
+        deserializer.end().map_err(|error| invalid(WHOLE, &error))?;
+        Ok(spec)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod changes;
 pub mod folder;
 pub mod follow;
 pub mod packages;
+pub mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -88,15 +89,27 @@ impl Workspace {
         Self::create_with(held, None)
     }
 
+    /// The same below `parent`.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn create_in(parent: &Path, held: Held) -> io::Result<Self> {
+        Self::make(parent, held, None)
+    }
+
     /// The same with an installation of packages, if it is kept: they are there from
     /// [`Workspace::unpack`] on.
     ///
     /// # Errors
     /// The file system's.
     pub fn create_with(held: Held, installation: Option<&Installation>) -> io::Result<Self> {
+        Self::make(&std::env::temp_dir(), held, installation)
+    }
+
+    fn make(parent: &Path, held: Held, installation: Option<&Installation>) -> io::Result<Self> {
         let unused = unused_user();
         let mode = if unused.is_some() { 0o711 } else { 0o700 };
-        let folder = Folder::create(&std::env::temp_dir(), mode, held)?;
+        let folder = Folder::create(parent, mode, held)?;
         let taken = folder.path().join(TAKEN);
         let taken = installation.is_some_and(|installation| installation.take(&taken)).then_some(taken);
         // Whoever installed them is gone, and the user who they belong to is nobody's but theirs.

@@ -20,8 +20,9 @@ use crate::confine::Confinement;
 use crate::workspace::materialise::Workspace;
 use crate::workspace::materialise::folder::Folders;
 use crate::workspace::materialise::follow::Changed;
+use crate::workspace::materialise::place;
 
-/// Servers in a process, at most: one takes up to a few hundred MB.
+/// Servers in a process, at most: one takes 0.2 GB with 1,000 files, 1.3 GB with 10,000.
 const MAX_SERVERS: usize = 4;
 /// After that, a server is taken for dead: when it starts, loads a project, and later.
 const START: Duration = Duration::from_secs(30);
@@ -55,6 +56,8 @@ pub(super) struct Desk {
     left: MemoryLeft,
     folders: Folders,
     pid: Arc<AtomicU32>,
+    /// The copy does not fit into memory.
+    on_disk: bool,
     deaths: u32,
     given_up: Option<Silence>,
 }
@@ -68,7 +71,8 @@ impl Desk {
         folders: Folders,
     ) -> Self {
         let (session, copy, permit, given_up) = (None, None, None, None);
-        Self { session, copy, permit, program, env, left, folders, pid, deaths: 0, given_up }
+        let (on_disk, deaths) = (false, 0);
+        Self { session, copy, permit, program, env, left, folders, pid, on_disk, deaths, given_up }
     }
 
     pub(super) fn has_given_up(&self) -> bool {
@@ -138,12 +142,18 @@ impl Desk {
             return copy.outside.clone().map_or(Ok(Vec::new()), |file| Err(Silence::Outside(file)));
         }
         let confined = Confinement::find(&self.env).await.is_ok_and(|found| found.confines_reading());
+        let in_memory = !self.on_disk && self.has_ample_memory(index);
         let (copy, index, held) = (self.copy.take(), Arc::clone(index), self.folders.hold());
         let updated = tokio::task::spawn_blocking(move || {
+            let files = folder::files(&index);
             let (mut folder, root) = match copy {
                 Some(copy) => (copy.folder, copy.root),
                 None => {
-                    let folder = Workspace::create(held)?;
+                    let lengths = || files.values().map(|text| text.len()).collect();
+                    let folder = match in_memory.then(|| place::in_memory(lengths())).flatten() {
+                        Some(place) => Workspace::create_in(place, held)?,
+                        None => Workspace::create(held)?,
+                    };
                     let root = folder.root().canonicalize()?;
                     (folder, root)
                 }
@@ -151,20 +161,29 @@ impl Desk {
             let outside = if confined { None } else { folder::leads_out(&index) };
             let changes = match outside {
                 Some(_) => Vec::new(),
-                None => folder.follow(&folder::files(&index))?,
+                None => folder.follow(&files)?,
             };
             Ok::<_, std::io::Error>((Replica { folder, root, of: index, outside }, changes))
         });
-        let (copy, changes) = updated.await.ok().and_then(Result::ok).ok_or(Silence::Failed)?;
+        let Some((copy, changes)) = updated.await.ok().and_then(Result::ok) else {
+            // The copy is gone, and with it what a server has read; the next one has a disk's room.
+            self.session = None;
+            self.on_disk = true;
+            return Err(Silence::Failed);
+        };
         let outside = copy.outside.clone();
         self.copy = Some(copy);
         outside.map_or(Ok(changes), |file| Err(Silence::Outside(file)))
     }
 
+    fn has_ample_memory(&self, index: &Index) -> bool {
+        memory::is_ample(index.code().count(), MAX_SERVERS as u64, (self.left)(), memory::free())
+    }
+
     async fn begin(&mut self) -> Result<(), Silence> {
         let Some(copy) = &self.copy else { return Err(Silence::Failed) };
         let root = Url::from_file_path(&copy.root).map_err(|()| Silence::Failed)?;
-        let files = copy.of.code().count();
+        let is_ample = self.has_ample_memory(&copy.of);
         let mut command = match Confinement::find(&self.env).await {
             Ok(found) if found.confines_reading() => found.reader(&self.program, &copy.root),
             _ => Command::new(&self.program),
@@ -175,7 +194,7 @@ impl Desk {
             .env_clear()
             .env("HOME", copy.folder.temp())
             .env("TMPDIR", copy.folder.temp())
-            .envs(memory::garbage(files, MAX_SERVERS as u64, (self.left)(), memory::free()))
+            .envs(memory::garbage(is_ample, (self.left)()))
             .current_dir(&copy.root);
         #[cfg(unix)]
         command.process_group(0);

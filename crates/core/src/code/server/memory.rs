@@ -1,6 +1,6 @@
 //! How much memory there is left: the limits of the control groups that this process is in (both
-//! versions) and of the process itself. Reads files of the kernel; elsewhere nothing is known and
-//! nothing is in the way.
+//! versions) and of the process itself. Reads files of the kernel; elsewhere nothing is known, nothing is
+//! in the way, and nothing is taken for ample.
 
 use std::fs;
 use std::path::Path;
@@ -14,31 +14,36 @@ const BASE_BYTES: u64 = 64 * MIB;
 const FILE_BYTES: u64 = MIB / 5;
 /// What must stay free for the rest of the process: an answer of a model, a page of the store.
 pub(super) const RESERVE_BYTES: u64 = 48 * MIB;
-/// Go's `GOGC` where there is room: garbage is collected when it is four times what lives, instead of once.
+/// Go's `GOGC` where memory is ample, instead of 100.
 const LAZY_PERCENT: u64 = 400;
-/// Then the heap may be five times what lives instead of twice; the rest of the process stays as it is.
+/// With it the heap grows to five times what lives, without it to twice that: two and a half times, rounded up.
 const LAZY: u64 = 3;
+/// A project may grow to so many files of code behind a server that runs: a generation writes a few hundred.
+const GROWS_TO: usize = 1_000;
 
 /// What a server for so many files of code needs beside the reserve.
 pub(super) fn needed(files: usize) -> u64 {
     BASE_BYTES + FILE_BYTES * files as u64
 }
 
+/// Whether every one of `servers` may take [`LAZY`] times what it needs, and more if the project grows, of
+/// what the machine has `free` and of the bytes that are `left`, where there is a limit. What is free decides,
+/// too: a limit that cannot be seen from inside a container, or none at all, says nothing of the machine.
+pub(super) fn is_ample(files: usize, servers: u64, left: Option<u64>, free: Option<u64>) -> bool {
+    let ample = servers * LAZY * needed(files.max(GROWS_TO));
+    free.is_some_and(|free| room(left.map_or(free, |left| left.min(free))) >= ample)
+}
+
+fn room(bytes: u64) -> u64 {
+    bytes.saturating_sub(RESERVE_BYTES)
+}
+
 /// How Go is to collect the server's garbage (<https://pkg.go.dev/runtime#hdr-Environment_Variables>): the
-/// harder the nearer it comes to the bytes that are `left`, where there is a limit. Later than it would
-/// where every one of `servers` may take [`LAZY`] times what it needs of what is left and of what the
-/// machine has `free`: the first answer of 1,000 files comes a tenth sooner (measured).
+/// harder the nearer it comes to the bytes that are `left`, where there is a limit; later than it would
+/// where memory is ample: the first answer of 1,000 files comes a tenth sooner (measured).
 ///
 /// It is a share of what lives, not a bound: a project may grow behind a server that runs.
-pub(super) fn garbage(
-    files: usize,
-    servers: u64,
-    left: Option<u64>,
-    free: Option<u64>,
-) -> Vec<(&'static str, String)> {
-    let room = |bytes: u64| bytes.saturating_sub(RESERVE_BYTES);
-    let ample = servers * LAZY * needed(files);
-    let is_ample = left.into_iter().chain(free).min().is_some_and(|least| room(least) >= ample);
+pub(super) fn garbage(is_ample: bool, left: Option<u64>) -> Vec<(&'static str, String)> {
     let limit = left.map(|left| ("GOMEMLIMIT", room(left).to_string()));
     limit.into_iter().chain(is_ample.then(|| ("GOGC", LAZY_PERCENT.to_string()))).collect()
 }
@@ -68,11 +73,12 @@ fn group_left(groups: &str, mount: &str, read: &dyn Fn(&Path) -> Option<String>)
     for line in groups.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
-        let (mount, limit, usage, cache) = match controllers {
-            "" => (mount.to_owned(), "memory.max", "memory.current", "inactive_file"),
+        let (mount, limits, usage, cache) = match controllers {
+            // Beyond `high` a group is slowed down until it gives back.
+            "" => (mount.to_owned(), &["memory.max", "memory.high"][..], "memory.current", "inactive_file"),
             _ if controllers.split(',').any(|name| name == "memory") => {
                 let mount = format!("{mount}/memory");
-                (mount, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+                (mount, &["memory.limit_in_bytes"][..], "memory.usage_in_bytes", "total_inactive_file")
             }
             _ => continue,
         };
@@ -81,7 +87,7 @@ fn group_left(groups: &str, mount: &str, read: &dyn Fn(&Path) -> Option<String>)
         let inside = mount.join(path.trim_start_matches('/'));
         // In a container the group may be mounted as the root: its own path is not there.
         for folder in inside.ancestors().take_while(|folder| folder.starts_with(mount)) {
-            let Some(limit) = number(folder, limit) else { continue };
+            let Some(limit) = limits.iter().filter_map(|limit| number(folder, limit)).min() else { continue };
             let used = number(folder, usage).unwrap_or_default();
             // Pages of files that nobody uses are given up first.
             let stat = read(&folder.join("memory.stat")).unwrap_or_default();
@@ -124,8 +130,11 @@ mod tests {
             ("/g/a/memory.current", "700\n"),
             ("/g/a/memory.stat", "file 500\ninactive_file 300\n"),
             ("/g/memory.max", "5000\n"),
+            ("/g/a/c/memory.max", "max\n"),
+            ("/g/a/c/memory.high", "200\n"),
         ];
         assert_eq!(left_of("0::/a/b\n", &files), Some(600));
+        assert_eq!(left_of("0::/a/c\n", &files), Some(200));
         assert_eq!(left_of("0::/other\n", &files[..4]), None);
     }
 
@@ -149,18 +158,28 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_left_only_where_there_is_room_for_every_server() {
+    fn memory_is_ample_only_where_there_is_room_for_every_server() {
         let ample = 4 * 3 * needed(1_000) + RESERVE_BYTES;
-        let limit = |left: u64| ("GOMEMLIMIT", (left - RESERVE_BYTES).to_string());
+        let is = |left, free| is_ample(1_000, 4, left, free);
+        assert!(is(Some(ample), Some(ample)) && is(None, Some(ample)));
+        // The group's limit, the machine's memory: what is less counts.
+        assert!(!is(Some(ample - 1), Some(ample)) && !is(Some(ample), Some(ample - 1)));
+        // The first version writes "no limit" as a number.
+        assert!(!is(Some(u64::MAX), None) && !is(None, None) && !is(Some(0), Some(ample)));
+        assert!(!is_ample(1_001, 4, None, Some(ample)));
+        // It may grow.
+        assert!(is_ample(0, 4, None, Some(ample)) && !is_ample(0, 4, None, Some(ample - 1)));
+    }
+
+    #[test]
+    fn garbage_is_left_where_memory_is_ample_and_a_limit_stays_one() {
+        let limit = || ("GOMEMLIMIT", "1000".to_owned());
         let lazy = || ("GOGC", "400".to_owned());
-        assert_eq!(garbage(1_000, 4, Some(ample), Some(ample)), [limit(ample), lazy()]);
-        // The group's limit, the machine's memory: what is less counts, and only the limit is one.
-        assert_eq!(garbage(1_000, 4, Some(ample - 1), Some(ample)), [limit(ample - 1)]);
-        assert_eq!(garbage(1_000, 4, Some(ample), Some(ample - 1)), [limit(ample)]);
-        assert_eq!(garbage(1_000, 4, None, Some(ample)), [lazy()]);
-        assert_eq!(garbage(1_001, 4, None, Some(ample)), []);
-        assert_eq!(garbage(1_000, 4, None, None), []);
-        assert_eq!(garbage(1_000, 4, Some(0), Some(0)), [("GOMEMLIMIT", "0".to_owned())]);
+        assert_eq!(garbage(true, Some(RESERVE_BYTES + 1_000)), [limit(), lazy()]);
+        assert_eq!(garbage(false, Some(RESERVE_BYTES + 1_000)), [limit()]);
+        assert_eq!(garbage(true, None), [lazy()]);
+        assert_eq!(garbage(false, Some(1)), [("GOMEMLIMIT", "0".to_owned())]);
+        assert_eq!(garbage(false, None), []);
     }
 
     #[test]

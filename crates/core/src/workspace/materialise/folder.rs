@@ -3,11 +3,11 @@
 //! Never follows a link, and removes nothing before the last command in it has ended: whoever is alive
 //! could put a link in the way.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -69,9 +69,9 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// A new one below `parent`. The first one of a process sweeps up what dead processes have left.
+    /// A new one below `parent`. The first one there of a process sweeps up what dead processes have left.
     pub(super) fn create(parent: &Path, mode: u32, held: Held) -> io::Result<Self> {
-        static SWEPT: AtomicBool = AtomicBool::new(false);
+        static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
         let (path, lock) = loop {
             let path = parent.join(format!("{PREFIX}{:016x}", random()));
             match private_folder(&path, mode) {
@@ -91,8 +91,8 @@ impl Folder {
                 Ok(()) => {}
             }
         };
-        if !SWEPT.swap(true, Ordering::Relaxed) {
-            let parent = parent.to_owned();
+        let parent = parent.to_owned();
+        if SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.clone()) {
             // Without a thread for it, the next process does it.
             let _ =
                 std::thread::Builder::new().name("polaris-sweep".to_owned()).spawn(move || sweep(&parent));
