@@ -362,18 +362,14 @@ fn copy_of(lab: &Lab) -> PathBuf {
 }
 
 #[tokio::test]
-async fn where_memory_is_ample_the_copy_lies_there_and_one_that_is_lost_is_made_anew_on_disk() {
+async fn a_copy_that_is_lost_is_made_anew_on_disk() {
     let Some(lab) = Lab::new(&PROJECT) else { return };
     let expected = "Found 3 diagnostic(s) (2 errors";
     assert!(lab.diagnostics("src/wrong.ts").await.starts_with(expected));
     let first = copy_of(&lab);
-    let info = std::fs::read_to_string("/proc/meminfo").unwrap();
-    let available = info.lines().find_map(|line| line.strip_prefix("MemAvailable:")).unwrap();
-    let available: u64 = available.trim().trim_end_matches(" kB").parse().unwrap();
-    // With less, or under a limit, it may lie in either place.
-    if available > 8 << 20 && std::env::var_os("CI").is_none() {
-        assert!(first.starts_with("/dev/shm"), "{}", first.display());
-    }
+    // Which of the two it is, the machine decides.
+    let places = [Path::new("/dev/shm"), &std::env::temp_dir()].map(|place| place.canonicalize().ok());
+    assert!(places.iter().flatten().any(|place| first.starts_with(place)), "{}", first.display());
     std::fs::remove_dir_all(&first).unwrap();
     lab.write("new/file.ts", "export const n = 1;\n").await;
     assert!(lab.diagnostics("src/wrong.ts").await.contains("it failed"));

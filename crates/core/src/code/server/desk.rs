@@ -12,15 +12,14 @@ use tokio::process::Command;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
+use super::replica::{How, Replica};
 use super::session::{Failed, Session};
-use super::{Answer, Ask, At, Diagnostic, Location, MemoryLeft, Question, Silence, Source, folder, memory};
+use super::{Answer, Ask, At, Diagnostic, Location, MemoryLeft, Question, Silence, Source, memory};
 use crate::code::index::Index;
 use crate::config::Env;
 use crate::confine::Confinement;
-use crate::workspace::materialise::Workspace;
 use crate::workspace::materialise::folder::Folders;
 use crate::workspace::materialise::follow::Changed;
-use crate::workspace::materialise::place;
 
 /// Servers in a process, at most: one takes 0.2 GB with 1,000 files, 1.3 GB with 10,000.
 const MAX_SERVERS: usize = 4;
@@ -38,14 +37,6 @@ struct Range {
     start: At,
 }
 
-/// The copy of the project, and what it stands for.
-struct Replica {
-    folder: Workspace,
-    root: PathBuf,
-    of: Arc<Index>,
-    outside: Option<Arc<str>>,
-}
-
 /// Where questions are answered, one by one. Fields are dropped in order: the process before its files.
 pub(super) struct Desk {
     session: Option<Session>,
@@ -56,7 +47,7 @@ pub(super) struct Desk {
     left: MemoryLeft,
     folders: Folders,
     pid: Arc<AtomicU32>,
-    /// The copy does not fit into memory.
+    /// Memory was no place for the copy.
     on_disk: bool,
     deaths: u32,
     given_up: Option<Silence>,
@@ -94,6 +85,14 @@ impl Desk {
         answer
     }
 
+    /// Counts a death, and gives up after too many.
+    fn died(&mut self) {
+        self.deaths += 1;
+        if self.deaths >= MAX_DEATHS {
+            self.give_up(Silence::Failed);
+        }
+    }
+
     fn give_up(&mut self, why: Silence) {
         self.session = None;
         self.copy = None;
@@ -122,9 +121,8 @@ impl Desk {
                 Err(Failed::Refused) => return Err(Silence::Failed),
                 Err(failed) => {
                     self.session = None;
-                    self.deaths += 1;
-                    if self.deaths >= MAX_DEATHS {
-                        self.give_up(Silence::Failed);
+                    self.died();
+                    if self.has_given_up() {
                         return Err(Silence::Failed);
                     }
                     if matches!(failed, Failed::Slow) {
@@ -142,35 +140,21 @@ impl Desk {
             return copy.outside.clone().map_or(Ok(Vec::new()), |file| Err(Silence::Outside(file)));
         }
         let confined = Confinement::find(&self.env).await.is_ok_and(|found| found.confines_reading());
-        let in_memory = !self.on_disk && self.has_ample_memory(index);
-        let (copy, index, held) = (self.copy.take(), Arc::clone(index), self.folders.hold());
-        let updated = tokio::task::spawn_blocking(move || {
-            let files = folder::files(&index);
-            let (mut folder, root) = match copy {
-                Some(copy) => (copy.folder, copy.root),
-                None => {
-                    let lengths = || files.values().map(|text| text.len()).collect();
-                    let folder = match in_memory.then(|| place::in_memory(lengths())).flatten() {
-                        Some(place) => Workspace::create_in(place, held)?,
-                        None => Workspace::create(held)?,
-                    };
-                    let root = folder.root().canonicalize()?;
-                    (folder, root)
-                }
-            };
-            let outside = if confined { None } else { folder::leads_out(&index) };
-            let changes = match outside {
-                Some(_) => Vec::new(),
-                None => folder.follow(&files)?,
-            };
-            Ok::<_, std::io::Error>((Replica { folder, root, of: index, outside }, changes))
-        });
+        let may_use_memory = !self.on_disk && self.copy.is_none() && self.has_ample_memory(index);
+        let how = How { confined, may_use_memory, folders: self.folders.clone() };
+        let (copy, index) = (self.copy.take(), Arc::clone(index));
+        let before = copy.as_ref().map(|copy| copy.root.clone());
+        let updated = tokio::task::spawn_blocking(move || Replica::update(copy, &index, &how));
         let Some((copy, changes)) = updated.await.ok().and_then(Result::ok) else {
-            // The copy is gone, and with it what a server has read; the next one has a disk's room.
+            // What a server has read is gone with the copy.
             self.session = None;
             self.on_disk = true;
+            self.died();
             return Err(Silence::Failed);
         };
+        if before.is_some_and(|root| root != copy.root) {
+            self.session = None;
+        }
         let outside = copy.outside.clone();
         self.copy = Some(copy);
         outside.map_or(Ok(changes), |file| Err(Silence::Outside(file)))
@@ -192,8 +176,8 @@ impl Desk {
             .args(["--lsp", "--stdio"])
             // Without a PATH it finds no npm, which it would have install types.
             .env_clear()
-            .env("HOME", copy.folder.temp())
-            .env("TMPDIR", copy.folder.temp())
+            .env("HOME", copy.temp())
+            .env("TMPDIR", copy.temp())
             .envs(memory::garbage(is_ample, (self.left)()))
             .current_dir(&copy.root);
         #[cfg(unix)]
@@ -206,9 +190,11 @@ impl Desk {
                 Ok(())
             }
             Err(_) => {
-                self.deaths += 1;
-                if self.deaths >= MAX_DEATHS {
-                    self.give_up(Silence::Failed);
+                if self.copy.take_if(|copy| copy.is_in_memory()).is_some() {
+                    // Perhaps it may not read there.
+                    self.on_disk = true;
+                } else {
+                    self.died();
                 }
                 Err(Silence::Failed)
             }
@@ -318,12 +304,6 @@ impl Desk {
         }
         let text = tokio::fs::read_to_string(path).await.unwrap_or_default();
         text.lines().nth(line as usize).unwrap_or_default().to_owned()
-    }
-}
-
-impl Replica {
-    fn uri(&self, path: &str) -> Option<String> {
-        Some(Url::from_file_path(self.root.join(path)).ok()?.into())
     }
 }
 

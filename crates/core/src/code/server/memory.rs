@@ -73,12 +73,11 @@ fn group_left(groups: &str, mount: &str, read: &dyn Fn(&Path) -> Option<String>)
     for line in groups.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
-        let (mount, limits, usage, cache) = match controllers {
-            // Beyond `high` a group is slowed down until it gives back.
-            "" => (mount.to_owned(), &["memory.max", "memory.high"][..], "memory.current", "inactive_file"),
+        let (mount, limit, usage, cache) = match controllers {
+            "" => (mount.to_owned(), "memory.max", "memory.current", "inactive_file"),
             _ if controllers.split(',').any(|name| name == "memory") => {
                 let mount = format!("{mount}/memory");
-                (mount, &["memory.limit_in_bytes"][..], "memory.usage_in_bytes", "total_inactive_file")
+                (mount, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
             }
             _ => continue,
         };
@@ -87,7 +86,7 @@ fn group_left(groups: &str, mount: &str, read: &dyn Fn(&Path) -> Option<String>)
         let inside = mount.join(path.trim_start_matches('/'));
         // In a container the group may be mounted as the root: its own path is not there.
         for folder in inside.ancestors().take_while(|folder| folder.starts_with(mount)) {
-            let Some(limit) = limits.iter().filter_map(|limit| number(folder, limit)).min() else { continue };
+            let Some(limit) = number(folder, limit) else { continue };
             let used = number(folder, usage).unwrap_or_default();
             // Pages of files that nobody uses are given up first.
             let stat = read(&folder.join("memory.stat")).unwrap_or_default();
@@ -130,11 +129,8 @@ mod tests {
             ("/g/a/memory.current", "700\n"),
             ("/g/a/memory.stat", "file 500\ninactive_file 300\n"),
             ("/g/memory.max", "5000\n"),
-            ("/g/a/c/memory.max", "max\n"),
-            ("/g/a/c/memory.high", "200\n"),
         ];
         assert_eq!(left_of("0::/a/b\n", &files), Some(600));
-        assert_eq!(left_of("0::/a/c\n", &files), Some(200));
         assert_eq!(left_of("0::/other\n", &files[..4]), None);
     }
 

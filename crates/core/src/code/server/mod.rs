@@ -6,6 +6,7 @@
 mod desk;
 mod folder;
 mod memory;
+mod replica;
 mod session;
 mod wire;
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::packages::Installation;
-use super::{new_file, private_folder, random};
+use super::{new_file, place, private_folder, random};
 
 /// What the names of folders begin with; 16 hexadecimal digits follow.
 const PREFIX: &str = "polaris-";
@@ -69,7 +69,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// A new one below `parent`. The first one there of a process sweeps up what dead processes have left.
+    /// A new one below `parent`. The first one there of a process sweeps up what dead processes have left
+    /// there, and in memory, whether this one uses that or not.
     pub(super) fn create(parent: &Path, mode: u32, held: Held) -> io::Result<Self> {
         static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
         let (path, lock) = loop {
@@ -91,11 +92,14 @@ impl Folder {
                 Ok(()) => {}
             }
         };
-        let parent = parent.to_owned();
-        if SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(parent.clone()) {
+        let mut places: Vec<PathBuf> =
+            [Some(parent), place::memory()].into_iter().flatten().map(Path::to_owned).collect();
+        places.retain(|place| SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone()));
+        if !places.is_empty() {
             // Without a thread for it, the next process does it.
-            let _ =
-                std::thread::Builder::new().name("polaris-sweep".to_owned()).spawn(move || sweep(&parent));
+            let _ = std::thread::Builder::new()
+                .name("polaris-sweep".to_owned())
+                .spawn(move || places.iter().for_each(|place| sweep(place)));
         }
         Ok(Self { path, kept: Some((lock, held)), commands: Folders::default(), stays: None })
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
-use super::{Known, Workspace};
+use super::{Known, Workspace, has_short_names};
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,8 @@ impl Workspace {
             self.known.remove(&path);
             changes.push((path, Changed::Deleted));
         }
-        for (path, text) in files {
+        // A name that no disk takes is left out.
+        for (path, text) in files.iter().filter(|(path, _)| has_short_names(path)) {
             let change = match self.known.get(path) {
                 Some(known) if Arc::ptr_eq(&known.text, text) || known.text == *text => continue,
                 Some(_) => Changed::Written,
@@ -87,5 +88,8 @@ mod tests {
             ]
         );
         assert!(!folder.root().join("a/b.ts").exists());
+        let long = "x".repeat(256);
+        let changes = folder.follow(&texts(&[("a", "4"), ("c.ts/d.ts", "5"), (&long, "6")])).unwrap();
+        assert_eq!(changes, []);
     }
 }
