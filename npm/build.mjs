@@ -11,6 +11,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SOURCE = join(HERE, "src");
 const TARGET = join(HERE, "dist");
+/** Its version is written in. */
+const MANIFEST = join(HERE, "..", "package.json");
 /** The oldest Node that package.json's `engines` allows. */
 const NODE = "node20.19";
 const ENTRIES = ["index", "trigger"];
@@ -122,7 +124,8 @@ function outdated() {
   try {
     const made = readdirSync(TARGET).map((name) => statSync(join(TARGET, name)).mtimeMs);
     const from = readdirSync(SOURCE, { recursive: true }).map((name) => join(SOURCE, name));
-    const sources = [fileURLToPath(import.meta.url), ...from].map((file) => statSync(file).mtimeMs);
+    const others = [fileURLToPath(import.meta.url), MANIFEST];
+    const sources = [...others, ...from].map((file) => statSync(file).mtimeMs);
     return made.length === 0 || Math.min(...made) < Math.max(...sources);
   } catch {
     return true;

@@ -266,13 +266,15 @@ export async function buildAddon({ release, quiet }) {
 
 const PACKAGE_CODE = join(ROOT, "npm", "dist");
 const PACKAGE_SOURCE = join(ROOT, "npm", "src");
+/** Its version is written into the code. */
+const PACKAGE_MANIFEST = join(ROOT, "package.json");
 
 /** The official CLI bundles tasks against the built package, as it would be installed. */
 async function ensurePackageCode() {
   if (!existsSync(PACKAGE_SOURCE)) return;
   const built = newest(PACKAGE_CODE).at;
-  const source = newest(PACKAGE_SOURCE);
-  if (built >= source.at) return;
+  const source = [PACKAGE_SOURCE, PACKAGE_MANIFEST].map(newest).find(({ at }) => at > built);
+  if (source === undefined) return;
   say(
     `building npm/dist: ${built === 0 ? "it has not been built" : `${source.path.slice(ROOT.length + 1)} is newer`}`,
   );

@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { ConfigError, type PolarisError } from "polaris-agent";
 import { loadNative, packageRoot, thisPlatform, tripleOf } from "../../npm/src/native.ts";
+import { packageVersion } from "../../npm/src/version.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "polaris-loader-"));
-writeFileSync(join(folder, "package.json"), JSON.stringify({ version: "1.2.3" }));
 after(() => rmSync(folder, { recursive: true }));
 
 const require = createRequire(import.meta.url);
@@ -30,7 +30,9 @@ function thrown(load: () => unknown): PolarisError {
 
 describe("the loader", () => {
   it("says what it looked for, where, and the two ways to get it", () => {
-    const error = thrown(() => loadNative({ env: {}, platform: MUSL, root: folder, require }));
+    const error = thrown(() =>
+      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", require }),
+    );
     assert.deepEqual([error.code, error.retryable], ["ADDON_MISSING", false]);
     for (const part of [
       "polaris-agent 1.2.3",
@@ -48,19 +50,28 @@ describe("the loader", () => {
     const file = join(folder, "there-is-none.node");
     const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
     const platform = thisPlatform();
-    const { message } = thrown(() => loadNative({ env, platform, root: packageRoot, require }));
+    const { message } = thrown(() =>
+      loadNative({ env, platform, root: packageRoot, version: packageVersion, require }),
+    );
     assert.ok(message.includes(`${file} (POLARIS_NATIVE_LIBRARY_PATH): not found`), message);
     assert.ok(!message.includes("- package"), message);
     const unset = { POLARIS_NATIVE_LIBRARY_PATH: " " };
     assert.equal(
-      typeof loadNative({ env: unset, platform, root: packageRoot, require }).version,
+      typeof loadNative({
+        env: unset,
+        platform,
+        root: packageRoot,
+        version: packageVersion,
+        require,
+      }).version,
       "function",
     );
   });
 
   it("refuses an addon of another version", () => {
     const env = { POLARIS_NATIVE_LIBRARY_PATH: builtAddon() };
-    const load = () => loadNative({ env, platform: thisPlatform(), root: folder, require });
+    const load = () =>
+      loadNative({ env, platform: thisPlatform(), root: folder, version: "1.2.3", require });
     assert.match(thrown(load).message, /is version \d+\.\d+\.\d+, needed is 1\.2\.3/);
   });
 
@@ -68,7 +79,8 @@ describe("the loader", () => {
     const file = join(folder, "text.node");
     writeFileSync(file, "this is no library");
     const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
-    const load = () => loadNative({ env, platform: thisPlatform(), root: folder, require });
+    const load = () =>
+      loadNative({ env, platform: thisPlatform(), root: folder, version: "1.2.3", require });
     const { message } = thrown(load);
     assert.ok(message.includes(file) && !message.includes("not found"), message);
     assert.match(message, /is damaged or made for another machine[\s\S]*npm install --force/);
@@ -80,7 +92,7 @@ describe("the loader", () => {
       throw Object.assign(new Error("Cannot find module"), { code: "MODULE_NOT_FOUND" });
     };
     const { message } = thrown(() =>
-      loadNative({ env: {}, platform: MUSL, root: folder, require: published }),
+      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", require: published }),
     );
     for (const part of [
       "package polaris-agent-linux-arm64-musl: is version 1.2.2, needed is 1.2.3",
@@ -93,7 +105,9 @@ describe("the loader", () => {
 
   it("says where there is no published addon, and for what there is one", () => {
     const platform = { platform: "freebsd", arch: "x64", node: "v22.0.0" };
-    const { message } = thrown(() => loadNative({ env: {}, platform, root: folder, require }));
+    const { message } = thrown(() =>
+      loadNative({ env: {}, platform, root: folder, version: "1.2.3", require }),
+    );
     assert.match(message, /no published addon for freebsd-x64; there are: linux-x64-gnu, /);
     assert.ok(message.includes("npm run build") && message.includes("docker run"), message);
     assert.ok(!message.includes("npm install"), message);
@@ -102,7 +116,13 @@ describe("the loader", () => {
   it("asks for a newer Node before it looks for anything", () => {
     for (const node of ["v18.20.8", "v20.18.3"]) {
       const load = () =>
-        loadNative({ env: {}, platform: { ...MUSL, node }, root: folder, require });
+        loadNative({
+          env: {},
+          platform: { ...MUSL, node },
+          root: folder,
+          version: "1.2.3",
+          require,
+        });
       const { message } = thrown(load);
       assert.ok(
         message.includes(`needs Node 20.19 or newer; this is linux arm64 musl, node ${node}`),
@@ -120,7 +140,10 @@ describe("the loader", () => {
       throw Object.assign(new Error("Cannot find module"), { code: "MODULE_NOT_FOUND" });
     };
     const platform = { platform: "darwin", arch: "arm64", node: "v22.0.0" };
-    assert.equal(loadNative({ env: {}, platform, root: folder, require: published }), addon);
+    assert.equal(
+      loadNative({ env: {}, platform, root: folder, version: "1.2.3", require: published }),
+      addon,
+    );
     assert.deepEqual(asked, [
       join(folder, "npm", "polaris.darwin-arm64.node"),
       "polaris-agent-darwin-arm64",

@@ -102,8 +102,7 @@ export function startRun<J extends JobName>(request: RunRequest<J>): Run {
   const tools = ownTools(request.options);
   const spec = specOf(request);
   try {
-    const given = JSON.stringify(variables(looksAtCode(request)));
-    const run = addon.startRun(mailboxOf(addon), spec, given);
+    const run = addon.startRun(mailboxOf(addon), spec, process.env, languageServer(request));
     return new RunHandle(run, tools);
   } catch (error) {
     throw fromNative(error);
@@ -134,26 +133,12 @@ export function diagnostics(): Diagnostics {
   return native().diagnostics();
 }
 
-/** The variables that the core reads. The others stay here: they may be secrets of somebody else. */
-const VARIABLES =
-  /^(?:(?:POLARIS|OPENROUTER|CEREBRAS|CONVEX|FIRECRAWL|NEXT_PUBLIC)_.*|.*_PROXY|NODE_EXTRA_CA_CERTS)$/i;
-
-/** Whether the job has tools that know code: only then the language server is looked for. */
-function looksAtCode({ job, payload }: RunRequest): boolean {
-  if (job === "process-message") return true;
-  return job === "agent" && (payload as Partial<AgentPayload> | undefined)?.files !== undefined;
-}
-
-function variables(withTypescript: boolean): Record<string, string | undefined> {
-  const read: Record<string, string | undefined> = {};
-  // Each look into process.env asks the operating system, also whether a name is enumerable.
-  for (const name of Object.getOwnPropertyNames(process.env)) {
-    if (VARIABLES.test(name)) read[name] = process.env[name];
-  }
-  if (withTypescript && !read[TYPESCRIPT_VARIABLE]?.trim()) {
-    read[TYPESCRIPT_VARIABLE] = typescriptServer();
-  }
-  return read;
+/** The language server, for a job that has tools that know code, unless a variable names one or none. */
+function languageServer({ job, payload }: RunRequest): string | undefined {
+  const looksAtCode =
+    job === "process-message" ||
+    (job === "agent" && (payload as Partial<AgentPayload> | undefined)?.files !== undefined);
+  return looksAtCode && !process.env[TYPESCRIPT_VARIABLE]?.trim() ? typescriptServer() : undefined;
 }
 
 class RunHandle implements Run {

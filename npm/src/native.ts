@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { polarisError } from "./errors.ts";
+import { packageVersion } from "./version.ts";
 
 /** The contract with `crates/node`. Strings of JSON cross it. */
 export interface NativeAddon {
@@ -14,8 +15,16 @@ export interface NativeAddon {
   diagnostics(): Diagnostics;
   /** Takes a generation's id, a `PlanName` and a `GenerationState`; answers a `NextAction`. */
   generationNext(generationId: string, plan: string, state: string): string;
-  /** Takes a `RunSpec` and the variables of this thread; throws what cannot be read. */
-  startRun(mailbox: Mailbox, spec: string, variables: string): NativeRun;
+  /**
+   * Takes a `RunSpec`, `process.env`, of which it reads what the core looks at, and the language server's
+   * file, where the variables name none; throws what cannot be read.
+   */
+  startRun(
+    mailbox: Mailbox,
+    spec: string,
+    environment: Readonly<Record<string, string | undefined>>,
+    typescript: string | undefined,
+  ): NativeRun;
   /** What settles the promises of this thread; `promises.ts` is the other half. */
   openMailbox(settle: (letters: readonly unknown[]) => void): Mailbox;
 }
@@ -66,6 +75,8 @@ export interface LoadOptions {
   platform: Platform;
   /** The folder of this package. */
   root: string;
+  /** The version of this package. */
+  version: string;
   require(id: string): unknown;
 }
 
@@ -99,14 +110,14 @@ export function native(): NativeAddon {
     env: process.env,
     platform: thisPlatform(),
     root: packageRoot,
+    version: packageVersion,
     require,
   });
   return loaded;
 }
 
 /** As `native`, for any place and platform. */
-export function loadNative({ env, platform, root, require }: LoadOptions): NativeAddon {
-  const version = packageVersion(root);
+export function loadNative({ env, platform, root, version, require }: LoadOptions): NativeAddon {
   if (!isNodeSupported(platform.node)) throw missing(oldNode(platform, version));
   const attempts: Attempt[] = [];
   for (const { what, id } of candidates(env, platform, root)) {
@@ -125,9 +136,7 @@ export function loadNative({ env, platform, root, require }: LoadOptions): Nativ
 /** What is wrong with this Node; undefined: nothing. */
 export function unsupportedNode(): string | undefined {
   const platform = thisPlatform();
-  return isNodeSupported(platform.node)
-    ? undefined
-    : oldNode(platform, packageVersion(packageRoot));
+  return isNodeSupported(platform.node) ? undefined : oldNode(platform, packageVersion);
 }
 
 function missing(message: string): Error {
@@ -182,11 +191,6 @@ function isMuslByReport(): boolean {
   (report as { excludeNetwork?: boolean }).excludeNetwork = true;
   const { header } = report.getReport() as { header?: { glibcVersionRuntime?: string } };
   return header !== undefined && header.glibcVersionRuntime === undefined;
-}
-
-function packageVersion(root: string): string {
-  const text = readFileSync(join(root, "package.json"), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 function reasonOf(error: unknown, id: string): Pick<Attempt, "kind" | "text"> {

@@ -1,11 +1,6 @@
-// The build extension for trigger.config.ts: `extensions: [polarisAgent()]`. It keeps this package out
-// of the bundle (it finds its addon, prompts and version beside its own files) and puts it, with its
-// exact version, into a deployed image. It loads no addon where tasks are only bundled or deployed,
-// and imports nothing: this module is part of what runs in the worker, too.
-
-import { readFileSync } from "node:fs";
-import { join, sep } from "node:path";
+import { sep } from "node:path";
 import { native, packageRoot } from "./native.ts";
+import { packageVersion } from "./version.ts";
 
 /** What of a build extension's context is used here. */
 export interface PolarisBuildContext {
@@ -37,7 +32,8 @@ export function polarisAgent(): PolarisAgentExtension {
     },
     onBuildComplete({ target, addLayer }) {
       // Also for a project whose tasks reach the package by other ways than an import.
-      if (target === "deploy") addLayer({ id: PACKAGE, dependencies: { [PACKAGE]: version() } });
+      if (target === "deploy")
+        addLayer({ id: PACKAGE, dependencies: { [PACKAGE]: packageVersion } });
     },
   };
 }
@@ -46,7 +42,7 @@ export function polarisAgent(): PolarisAgentExtension {
 function warnOfCheckout(logger: PolarisBuildContext["logger"]): void {
   if (packageRoot.includes(`${sep}node_modules${sep}`)) return;
   logger.warn(
-    `${PACKAGE}: the image will install ${PACKAGE}@${version()} as published; it must be published, and what is changed in this checkout is not in it.`,
+    `${PACKAGE}: the image will install ${PACKAGE}@${packageVersion} as published; it must be published, and what is changed in this checkout is not in it.`,
   );
 }
 
@@ -57,9 +53,4 @@ function warnOfAddon(logger: PolarisBuildContext["logger"]): void {
   } catch (error) {
     logger.warn(error instanceof Error ? error.message : String(error));
   }
-}
-
-function version(): string {
-  const text = readFileSync(join(packageRoot, "package.json"), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,7 +1,8 @@
 //! The Node addon: what `npm/src` calls. Glue only: it starts runs of `polaris-core`, hands over
 //! their events as JSON, and turns their errors into JavaScript errors on the JavaScript thread.
 //!
-//! Rules of the bridge: strings of JSON cross it, not object trees; the other side pulls, and what it
+//! Rules of the bridge: strings of JSON cross it, not object trees (`process.env` is the one object); the
+//! other side pulls, and what it
 //! has asked for is handed over for all runs in one call; every export catches panics; nothing here
 //! waits on the JavaScript thread; all state belongs to one run, because the process may go on to the
 //! next one.
@@ -13,6 +14,7 @@ pub mod mailbox;
 mod pull;
 pub mod run;
 mod runtime;
+mod variables;
 
 use napi::{Env, Result};
 use napi_derive::napi;

@@ -1,13 +1,12 @@
 //! The handle of a run, as JavaScript holds it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either, Null, Undefined, within_runtime_if_available};
+use napi::bindgen_prelude::{Either, Null, Object, Undefined, within_runtime_if_available};
 use napi::{Env, Result};
 use napi_derive::napi;
 use polaris_core::cancel::CancelReason;
-use polaris_core::config::Env as RunEnv;
+use polaris_core::code::server::PATH_VARIABLE;
 use polaris_core::error::{CoreError, ErrorCode};
 use polaris_core::job::{Run, RunResult, RunSpec};
 use polaris_core::tool::own::OwnToolAnswer;
@@ -18,15 +17,24 @@ use crate::error::Failure;
 use crate::live::Counted;
 use crate::mailbox::Mailbox;
 use crate::pull::Puller;
+use crate::variables;
 
 /// Starts a run and returns at once; its promises settle through `mailbox`. `spec` is a `RunSpec` as
-/// JSON; one that cannot be read is thrown. `variables` is `process.env` as JSON: a worker thread of
-/// Node has its own, and reading the process's from here while the main thread sets one would be a
-/// race.
+/// JSON; one that cannot be read is thrown. `environment` is `process.env`; `typescript` is the language
+/// server's file where that names none.
 #[napi(catch_unwind)]
-pub fn start_run(env: &Env, mailbox: &Mailbox, spec: String, variables: String) -> Result<NativeRun> {
+pub fn start_run(
+    env: &Env,
+    mailbox: &Mailbox,
+    spec: String,
+    environment: Object<'_>,
+    typescript: Option<String>,
+) -> Result<NativeRun> {
     let spec = RunSpec::from_json(&spec).map_err(|error| Failure::from(error).into_js(env))?;
-    let variables = read_variables(&variables).map_err(|failure| failure.into_js(env))?;
+    let variables = variables::read(&environment)?
+        .into_iter()
+        .chain(typescript.map(|file| (PATH_VARIABLE.to_owned(), file)))
+        .collect();
     let (run, puller) = within_runtime_if_available(|| {
         let run = Arc::new(Run::start(spec, variables));
         let counted = Counted::run();
@@ -165,12 +173,6 @@ fn written(
         Ok(result) => json(&result),
         Err(error) => Err(Failure::of_run(error, run.telemetry())),
     }
-}
-
-fn read_variables(json: &str) -> std::result::Result<RunEnv, Failure> {
-    let variables: BTreeMap<String, String> = serde_json::from_str(json)
-        .map_err(|error| Failure::internal("the environment cannot be read as JSON", &error))?;
-    Ok(variables.into_iter().collect())
 }
 
 pub(crate) fn json<T: Serialize>(value: &T) -> std::result::Result<String, Failure> {

@@ -6,19 +6,19 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { packageRoot } from "../native.ts";
+import { packageVersion } from "../version.ts";
 
 const LOCAL = "polaris-agent-local";
+const WANTED = `${LOCAL}@${packageVersion}`;
 
 export async function dev(args: string[]): Promise<number> {
   const program = findProgram([process.cwd(), packageRoot]);
   if (program !== undefined) return await run(process.execPath, [program, ...args]);
-  const text = readFileSync(join(packageRoot, "package.json"), "utf8");
-  const { version } = JSON.parse(text) as { version: string };
   process.stderr.write(
-    `polaris-agent: fetching ${LOCAL}@${version}; to keep it: npm install --save-dev ${LOCAL}@${version}\n`,
+    `polaris-agent: fetching ${WANTED}; to keep it: npm install --save-dev ${WANTED}\n`,
   );
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const fetch = ["exec", "--yes", `--package=${LOCAL}@${version}`, "--", LOCAL];
+  const fetch = ["exec", "--yes", `--package=${WANTED}`, "--", LOCAL];
   return await run(npm, [...fetch, ...args]);
 }
 

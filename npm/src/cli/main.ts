@@ -1,8 +1,7 @@
 // The command line program `polaris-agent`: names its commands and hands over to them.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { packageRoot, unsupportedNode } from "../native.ts";
+import { unsupportedNode } from "../native.ts";
+import { packageVersion } from "../version.ts";
 import { dev } from "./dev.ts";
 import { init } from "./init/index.ts";
 
@@ -25,8 +24,7 @@ if (wrongNode !== undefined) {
 } else if (command !== undefined) {
   process.exitCode = await command(args);
 } else if (name === "--version" || name === "-v") {
-  const text = readFileSync(join(packageRoot, "package.json"), "utf8");
-  process.stdout.write(`${(JSON.parse(text) as { version: string }).version}\n`);
+  process.stdout.write(`${packageVersion}\n`);
 } else if (name === "--help" || name === "-h" || name === "help") {
   process.stdout.write(HELP);
 } else {

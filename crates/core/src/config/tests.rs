@@ -144,3 +144,26 @@ fn a_limit_of_zero_is_refused_by_name() {
         RunOptions { limits: Limits { max_steps: 0, ..Limits::default() }, ..RunOptions::default() };
     assert_eq!(options.check().unwrap_err().message, "options.limits.maxSteps must be at least 1");
 }
+
+#[test]
+fn other_peoples_variables_are_left_alone() {
+    for name in [
+        "POLARIS_PRIMARY_MODEL",
+        "OPENROUTER_API_KEY",
+        "CEREBRAS_API_KEY",
+        "CONVEX_URL",
+        "FIRECRAWL_API_KEY",
+        "NEXT_PUBLIC_CONVEX_URL",
+        "NODE_EXTRA_CA_CERTS",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "No_Proxy",
+    ] {
+        assert!(is_variable(name), "{name}");
+    }
+    for name in
+        ["AWS_SECRET_ACCESS_KEY", "TRIGGER_SECRET_KEY", "NODE_OPTIONS", "MY_POLARIS_KEY", "PROXY", "é", ""]
+    {
+        assert!(!is_variable(name), "{name}");
+    }
+}

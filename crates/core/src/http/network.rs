@@ -5,11 +5,8 @@ use std::path::Path;
 
 use reqwest::{Certificate, NoProxy, Proxy};
 
-use crate::config::Env;
+use crate::config::{EXTRA_CA, Env};
 use crate::error::{CoreError, ErrorCode, Result};
-
-/// The variable by which Node is told of more certificates; the core follows it.
-const EXTRA_CA: &str = "NODE_EXTRA_CA_CERTS";
 
 /// For how long a run's connections are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

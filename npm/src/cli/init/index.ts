@@ -3,12 +3,12 @@
 // run finds nothing to do.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
-import { packageRoot } from "../../native.ts";
+import { packageVersion } from "../../version.ts";
 import { apply, refuseHalfDone, undo } from "./apply.ts";
 import { tasksFolder } from "./config.ts";
 import { findInngest } from "./inngest.ts";
@@ -103,13 +103,12 @@ export function planFor(root: string): Plan {
   const sources = new Sources(project);
   const plan = new Plan(project.read);
   const found = findInngest(project);
-  const version = versionOfPackage();
   const removal = planRemoval(sources, plan, found);
-  addFiles(sources, plan, found, version, removal.moved);
+  addFiles(sources, plan, found, packageVersion, removal.moved);
   editSchema(project, plan);
   editRoutes(project, plan, found);
   addSettings(project, plan, {
-    "polaris-agent": version,
+    "polaris-agent": packageVersion,
     "@trigger.dev/sdk": RUNNER,
     "trigger.dev": RUNNER,
   });
@@ -121,11 +120,6 @@ export function planFor(root: string): Plan {
     listMentions(root, project, plan);
   }
   return plan;
-}
-
-function versionOfPackage(): string {
-  const text = readFileSync(join(packageRoot, "package.json"), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 const LOCK_FILE = /^(package-lock\.json|pnpm-lock\.yaml|yarn\.lock|bun\.lockb?)$/;
