@@ -56,6 +56,31 @@ describe("a run", () => {
     assert.equal(await started.nextBatch(), null, "after the end there is nothing more");
   });
 
+  it("reads what stands in for process.env, whatever its values are", async () => {
+    const { url, exchanges } = await model((exchange) => exchange.text("read").finish());
+    const own = process.env;
+    const standIn = {
+      POLARIS_PRIMARY_BASE_URL: url,
+      POLARIS_PRIMARY_MODEL: 42,
+      POLARIS_X: undefined,
+    };
+    try {
+      process.env = standIn as unknown as NodeJS.ProcessEnv;
+      assert.equal((await run().result()).text, "read");
+      const secret = "is not for us";
+      const unreadable = {
+        get POLARIS_X() {
+          throw new Error(secret);
+        },
+      };
+      process.env = unreadable as unknown as NodeJS.ProcessEnv;
+      assert.throws(() => run(), new RegExp(secret));
+    } finally {
+      process.env = own;
+    }
+    assert.equal(exchanges[0]?.request.model, "42");
+  });
+
   it("hands over every delta by itself when asked to, and joins them otherwise", async () => {
     const deltas = Array.from({ length: 200 }, (_, index) => `${index} `);
     await model((exchange) => {
