@@ -4,18 +4,22 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { ConfigError, type PolarisError } from "polaris-agent";
-import { loadNative, packageRoot, thisPlatform, tripleOf } from "../../npm/src/native.ts";
+import {
+  loadAddon,
+  loadNative,
+  packageRoot,
+  thisPlatform,
+  tripleOf,
+} from "../../npm/src/native.ts";
 import { packageVersion } from "../../npm/src/version.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "polaris-loader-"));
 after(() => rmSync(folder, { recursive: true }));
 
-const require = createRequire(import.meta.url);
 const MUSL = { platform: "linux", arch: "arm64", libc: "musl", node: "v20.19.0" } as const;
 
 function thrown(load: () => unknown): PolarisError {
@@ -31,7 +35,7 @@ function thrown(load: () => unknown): PolarisError {
 describe("the loader", () => {
   it("says what it looked for, where, and the two ways to get it", () => {
     const error = thrown(() =>
-      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", require }),
+      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", load: loadAddon }),
     );
     assert.deepEqual([error.code, error.retryable], ["ADDON_MISSING", false]);
     for (const part of [
@@ -51,7 +55,7 @@ describe("the loader", () => {
     const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
     const platform = thisPlatform();
     const { message } = thrown(() =>
-      loadNative({ env, platform, root: packageRoot, version: packageVersion, require }),
+      loadNative({ env, platform, root: packageRoot, version: packageVersion, load: loadAddon }),
     );
     assert.ok(message.includes(`${file} (POLARIS_NATIVE_LIBRARY_PATH): not found`), message);
     assert.ok(!message.includes("- package"), message);
@@ -62,7 +66,7 @@ describe("the loader", () => {
         platform,
         root: packageRoot,
         version: packageVersion,
-        require,
+        load: loadAddon,
       }).version,
       "function",
     );
@@ -71,7 +75,13 @@ describe("the loader", () => {
   it("refuses an addon of another version", () => {
     const env = { POLARIS_NATIVE_LIBRARY_PATH: builtAddon() };
     const load = () =>
-      loadNative({ env, platform: thisPlatform(), root: folder, version: "1.2.3", require });
+      loadNative({
+        env,
+        platform: thisPlatform(),
+        root: folder,
+        version: "1.2.3",
+        load: loadAddon,
+      });
     assert.match(thrown(load).message, /is version \d+\.\d+\.\d+, needed is 1\.2\.3/);
   });
 
@@ -80,7 +90,13 @@ describe("the loader", () => {
     writeFileSync(file, "this is no library");
     const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
     const load = () =>
-      loadNative({ env, platform: thisPlatform(), root: folder, version: "1.2.3", require });
+      loadNative({
+        env,
+        platform: thisPlatform(),
+        root: folder,
+        version: "1.2.3",
+        load: loadAddon,
+      });
     const { message } = thrown(load);
     assert.ok(message.includes(file) && !message.includes("not found"), message);
     assert.match(message, /is damaged or made for another machine[\s\S]*npm install --force/);
@@ -92,7 +108,7 @@ describe("the loader", () => {
       throw Object.assign(new Error("Cannot find module"), { code: "MODULE_NOT_FOUND" });
     };
     const { message } = thrown(() =>
-      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", require: published }),
+      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", load: published }),
     );
     for (const part of [
       "package polaris-agent-linux-arm64-musl: is version 1.2.2, needed is 1.2.3",
@@ -106,7 +122,7 @@ describe("the loader", () => {
   it("says where there is no published addon, and for what there is one", () => {
     const platform = { platform: "freebsd", arch: "x64", node: "v22.0.0" };
     const { message } = thrown(() =>
-      loadNative({ env: {}, platform, root: folder, version: "1.2.3", require }),
+      loadNative({ env: {}, platform, root: folder, version: "1.2.3", load: loadAddon }),
     );
     assert.match(message, /no published addon for freebsd-x64; there are: linux-x64-gnu, /);
     assert.ok(message.includes("npm run build") && message.includes("docker run"), message);
@@ -121,7 +137,7 @@ describe("the loader", () => {
           platform: { ...MUSL, node },
           root: folder,
           version: "1.2.3",
-          require,
+          load: loadAddon,
         });
       const { message } = thrown(load);
       assert.ok(
@@ -141,7 +157,7 @@ describe("the loader", () => {
     };
     const platform = { platform: "darwin", arch: "arm64", node: "v22.0.0" };
     assert.equal(
-      loadNative({ env: {}, platform, root: folder, version: "1.2.3", require: published }),
+      loadNative({ env: {}, platform, root: folder, version: "1.2.3", load: published }),
       addon,
     );
     assert.deepEqual(asked, [
