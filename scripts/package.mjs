@@ -84,6 +84,16 @@ export function stagePlatform(triple, { out, addon, helper, repository }) {
 
 /** The root package: only what its `files` name, with the platform packages of its own version. */
 export async function stageRoot({ out, triples, repository }) {
+  const number = version();
+  // The build writes the version in.
+  const built = await run(process.execPath, [join(ROOT, "npm", "dist", "cli.mjs"), "--version"], {
+    quiet: true,
+  });
+  if (built.output.trim() !== number) {
+    throw new SetupError(
+      `npm/dist is of version ${built.output.trim()}, not ${number}: run node npm/build.mjs`,
+    );
+  }
   fresh(out);
   const { files } = await pack(ROOT, { dryRun: true });
   for (const file of files) {
@@ -100,7 +110,6 @@ export async function stageRoot({ out, triples, repository }) {
     overrides: _overrides,
     ...manifest
   } = readManifest(ROOT);
-  const number = version();
   writeManifest(out, {
     ...manifest,
     ...(repository ? repositoryOf(repository) : {}),

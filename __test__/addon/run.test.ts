@@ -2,7 +2,9 @@
 // does, what cancelling closes, and which errors come out.
 
 import assert from "node:assert/strict";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -18,6 +20,7 @@ import {
   startRun,
   TimeoutError,
 } from "polaris-agent";
+import { packageRoot } from "../../npm/src/native.ts";
 import { type Exchange, type ModelServer, startModelServer, useModel } from "./model-server.ts";
 
 const HELLO: AgentPayload = { messages: [{ role: "user", content: "hello" }] };
@@ -67,18 +70,39 @@ describe("a run", () => {
     try {
       process.env = standIn as unknown as NodeJS.ProcessEnv;
       assert.equal((await run().result()).text, "read");
-      const secret = "is not for us";
+      const why = "cannot be read";
       const unreadable = {
         get POLARIS_X() {
-          throw new Error(secret);
+          throw new Error(why);
         },
       };
       process.env = unreadable as unknown as NodeJS.ProcessEnv;
-      assert.throws(() => run(), new RegExp(secret));
+      assert.throws(() => run(), new RegExp(why));
     } finally {
       process.env = own;
     }
     assert.equal(exchanges[0]?.request.model, "42");
+  });
+
+  const linux = process.platform === "linux" ? false : "commands run on Linux only";
+  it("gives commands the Node that the worker finds first", { skip: linux }, async () => {
+    const { exchanges } = await model((exchange) => {
+      if (exchange.request.messages.at(-1)?.role === "tool") exchange.text("Done.").finish();
+      else exchange.toolCall(0, "c", "executeCommand", { command: "node -v" }).finish("tool_calls");
+    });
+    // Not below the system's folder for temporary files: a command has one of its own.
+    const folder = join(packageRoot, ".polaris", `node-${process.pid}`);
+    const path = process.env.PATH;
+    mkdirSync(folder, { recursive: true });
+    try {
+      writeFileSync(join(folder, "node"), "#!/bin/sh\necho the first one\n", { mode: 0o755 });
+      process.env.PATH = `${folder}:${path}`;
+      await run({ ...HELLO, files: { "a.js": "" } }).result();
+    } finally {
+      process.env.PATH = path;
+      rmSync(folder, { recursive: true });
+    }
+    assert.match(String(exchanges[1]?.request.messages.at(-1)?.content), /the first one/);
   });
 
   it("hands over every delta by itself when asked to, and joins them otherwise", async () => {

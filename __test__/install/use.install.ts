@@ -225,9 +225,12 @@ describe("an install that went wrong", () => {
   it("with a platform package of another version names both and how to get the right one", () => {
     const file = join(app.path, "node_modules", "polaris-agent", "npm", "dist", "index.cjs");
     const kept = readFileSync(file, "utf8");
-    const version = /"(\d+\.\d+\.\d+)"/.exec(kept.slice(kept.indexOf("package.json")))?.[1];
-    assert.ok(version !== undefined, "the build writes the version in");
-    writeFileSync(file, kept.replace(`"${version}"`, '"9.9.9"'));
+    const { version } = JSON.parse(
+      readFileSync(join(app.path, "node_modules", "polaris-agent", "package.json"), "utf8"),
+    ) as { version: string };
+    const changed = kept.replace(`var version = "${version}"`, 'var version = "9.9.9"');
+    assert.notEqual(changed, kept, "the build writes the version in");
+    writeFileSync(file, changed);
     try {
       const text = said();
       assert.match(text, /^ADDON_MISSING\n/);

@@ -122,13 +122,17 @@ export function loadNative({ env, platform, root, version, load }: LoadOptions):
   if (!isNodeSupported(platform.node)) throw missing(oldNode(platform, version));
   const attempts: Attempt[] = [];
   for (const { what, id } of candidates(env, platform, root)) {
+    if (isAbsolute(id) && !existsSync(id)) {
+      attempts.push({ what, kind: "absent", text: "not found" });
+      continue;
+    }
     try {
       const addon = load(id) as NativeAddon;
       const found = addon.version();
       if (found === version) return addon;
       attempts.push({ what, kind: "version", text: `is version ${found}, needed is ${version}` });
     } catch (error) {
-      attempts.push({ what, ...reasonOf(error, id) });
+      attempts.push({ what, ...reasonOf(error) });
     }
   }
   throw missing(explain(platform, version, attempts));
@@ -136,13 +140,14 @@ export function loadNative({ env, platform, root, version, load }: LoadOptions):
 
 /**
  * As `require`, but it does not look around a file whose place is known: that takes 0.3 ms of a process's
- * time to its first token. Another copy of this package in this thread finds it loaded.
+ * time to its first token. Another copy of this package in this thread finds it loaded, where the cache
+ * is Node's own; Jest's is not, and there the addon, which bears that, is registered once more.
  */
 export function loadAddon(id: string): unknown {
   const file = isAbsolute(id) ? id : require.resolve(id);
   const known = require.cache[file];
   if (known !== undefined) return known.exports;
-  const module = new Module(file);
+  const module = Object.assign(new Module(file), { filename: file, paths: [] });
   process.dlopen(module, toNamespacedPath(file));
   module.loaded = true;
   require.cache[file] = module;
@@ -209,10 +214,10 @@ function isMuslByReport(): boolean {
   return header !== undefined && header.glibcVersionRuntime === undefined;
 }
 
-function reasonOf(error: unknown, id: string): Pick<Attempt, "kind" | "text"> {
+function reasonOf(error: unknown): Pick<Attempt, "kind" | "text"> {
   const { code, message } = error as { code?: string; message?: string };
   const notFound = code === "MODULE_NOT_FOUND" || code === "ERR_MODULE_NOT_FOUND";
-  if ((notFound || isAbsolute(id)) && !existsSync(id)) return { kind: "absent", text: "not found" };
+  if (notFound) return { kind: "absent", text: "not found" };
   const line = message?.split("\n")[0] ?? String(error);
   // The dynamic linker's words for a library of this machine that is too old for the addon.
   if (/version [`'"]?\w+_[\d.]+['"]? not found/.test(line)) return { kind: "system", text: line };

@@ -1,3 +1,8 @@
+// The build extension for trigger.config.ts: `extensions: [polarisAgent()]`. It keeps this package out
+// of the bundle (it finds its addon and prompts beside its own files) and puts it, with its exact
+// version, into a deployed image. It loads no addon where tasks are only bundled or deployed, and
+// imports little: this module is part of what runs in the worker, too.
+
 import { sep } from "node:path";
 import { native, packageRoot } from "./native.ts";
 import { packageVersion } from "./version.ts";

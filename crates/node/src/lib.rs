@@ -2,10 +2,9 @@
 //! their events as JSON, and turns their errors into JavaScript errors on the JavaScript thread.
 //!
 //! Rules of the bridge: strings of JSON cross it, not object trees (`process.env` is the one object); the
-//! other side pulls, and what it
-//! has asked for is handed over for all runs in one call; every export catches panics; nothing here
-//! waits on the JavaScript thread; all state belongs to one run, because the process may go on to the
-//! next one.
+//! other side pulls, and what it has asked for is handed over for all runs in one call; every export
+//! catches panics; nothing here waits on the JavaScript thread; all state belongs to one run, because the
+//! process may go on to the next one.
 
 mod error;
 mod generation;

@@ -59,15 +59,15 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 /// The variable by which Node is told of more certificates; the core follows it.
 pub(crate) const EXTRA_CA: &str = "NODE_EXTRA_CA_CERTS";
 
-/// Whether the core looks at the variable `name`. A run is given no others: they may be somebody else's
-/// secrets.
+/// Whether the core looks at the variable `name` (at `PATH` for the Node that commands use). A run is given
+/// no others: they may be somebody else's secrets.
 pub fn is_variable(name: &str) -> bool {
     const PREFIXES: [&str; 6] =
         ["POLARIS_", "OPENROUTER_", "CEREBRAS_", "CONVEX_", "FIRECRAWL_", "NEXT_PUBLIC_"];
     const PROXY: &[u8] = b"_PROXY";
     let is_proxy =
         || name.as_bytes().last_chunk::<{ PROXY.len() }>().is_some_and(|end| end.eq_ignore_ascii_case(PROXY));
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || is_proxy() || name == EXTRA_CA
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || is_proxy() || [EXTRA_CA, "PATH"].contains(&name)
 }
 
 /// A secret: readable by the code that sends it, never printed.

@@ -155,15 +155,23 @@ fn other_peoples_variables_are_left_alone() {
         "FIRECRAWL_API_KEY",
         "NEXT_PUBLIC_CONVEX_URL",
         "NODE_EXTRA_CA_CERTS",
+        "PATH",
         "HTTPS_PROXY",
         "https_proxy",
         "No_Proxy",
     ] {
         assert!(is_variable(name), "{name}");
     }
-    for name in
-        ["AWS_SECRET_ACCESS_KEY", "TRIGGER_SECRET_KEY", "NODE_OPTIONS", "MY_POLARIS_KEY", "PROXY", "é", ""]
-    {
+    for name in [
+        "AWS_SECRET_ACCESS_KEY",
+        "TRIGGER_SECRET_KEY",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+        "MY_POLARIS_KEY",
+        "PROXY",
+        "é",
+        "",
+    ] {
         assert!(!is_variable(name), "{name}");
     }
 }
