@@ -86,13 +86,11 @@ export function stagePlatform(triple, { out, addon, helper, repository }) {
 export async function stageRoot({ out, triples, repository }) {
   const number = version();
   // The build writes the version in.
-  const built = await run(process.execPath, [join(ROOT, "npm", "dist", "cli.mjs"), "--version"], {
-    quiet: true,
-  });
-  if (built.output.trim() !== number) {
-    throw new SetupError(
-      `npm/dist is of version ${built.output.trim()}, not ${number}: run node npm/build.mjs`,
-    );
+  const program = join(ROOT, "npm", "dist", "cli.mjs");
+  const { output } = await run(process.execPath, [program, "--version"], { quiet: true });
+  const built = output.trim() || "none";
+  if (built !== number) {
+    throw new SetupError(`npm/dist is of version ${built}, not ${number}: run node npm/build.mjs`);
   }
   fresh(out);
   const { files } = await pack(ROOT, { dryRun: true });

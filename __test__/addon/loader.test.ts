@@ -4,11 +4,13 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { ConfigError, type PolarisError } from "polaris-agent";
 import {
+  type LoadOptions,
   loadAddon,
   loadNative,
   packageRoot,
@@ -22,9 +24,15 @@ after(() => rmSync(folder, { recursive: true }));
 
 const MUSL = { platform: "linux", arch: "arm64", libc: "musl", node: "v20.19.0" } as const;
 
-function thrown(load: () => unknown): PolarisError {
+/** As version 1.2.3 of the package would, whose folder is empty. */
+function load(options: Partial<LoadOptions>) {
+  const its = { root: folder, version: "1.2.3", load: loadAddon };
+  return loadNative({ env: {}, platform: thisPlatform(), ...its, ...options });
+}
+
+function thrown(attempt: () => unknown): PolarisError {
   try {
-    load();
+    attempt();
   } catch (error) {
     assert.ok(error instanceof ConfigError);
     return error;
@@ -34,9 +42,7 @@ function thrown(load: () => unknown): PolarisError {
 
 describe("the loader", () => {
   it("says what it looked for, where, and the two ways to get it", () => {
-    const error = thrown(() =>
-      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", load: loadAddon }),
-    );
+    const error = thrown(() => load({ platform: MUSL }));
     assert.deepEqual([error.code, error.retryable], ["ADDON_MISSING", false]);
     for (const part of [
       "polaris-agent 1.2.3",
@@ -53,51 +59,32 @@ describe("the loader", () => {
   it("takes the named file and no other", () => {
     const file = join(folder, "there-is-none.node");
     const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
-    const platform = thisPlatform();
-    const { message } = thrown(() =>
-      loadNative({ env, platform, root: packageRoot, version: packageVersion, load: loadAddon }),
-    );
+    const built = { root: packageRoot, version: packageVersion };
+    const { message } = thrown(() => load({ env, ...built }));
     assert.ok(message.includes(`${file} (POLARIS_NATIVE_LIBRARY_PATH): not found`), message);
     assert.ok(!message.includes("- package"), message);
     const unset = { POLARIS_NATIVE_LIBRARY_PATH: " " };
-    assert.equal(
-      typeof loadNative({
-        env: unset,
-        platform,
-        root: packageRoot,
-        version: packageVersion,
-        load: loadAddon,
-      }).version,
-      "function",
-    );
+    assert.equal(typeof load({ env: unset, ...built }).version, "function");
+  });
+
+  it("shares the addon with whoever else in the thread requires it", () => {
+    const file = builtAddon();
+    assert.equal(createRequire(import.meta.url)(file), loadAddon(file));
   });
 
   it("refuses an addon of another version", () => {
     const env = { POLARIS_NATIVE_LIBRARY_PATH: builtAddon() };
-    const load = () =>
-      loadNative({
-        env,
-        platform: thisPlatform(),
-        root: folder,
-        version: "1.2.3",
-        load: loadAddon,
-      });
-    assert.match(thrown(load).message, /is version \d+\.\d+\.\d+, needed is 1\.2\.3/);
+    assert.match(
+      thrown(() => load({ env })).message,
+      /is version \d+\.\d+\.\d+, needed is 1\.2\.3/,
+    );
   });
 
   it("says why a file that is there is no addon", () => {
     const file = join(folder, "text.node");
     writeFileSync(file, "this is no library");
     const env = { POLARIS_NATIVE_LIBRARY_PATH: file };
-    const load = () =>
-      loadNative({
-        env,
-        platform: thisPlatform(),
-        root: folder,
-        version: "1.2.3",
-        load: loadAddon,
-      });
-    const { message } = thrown(load);
+    const { message } = thrown(() => load({ env }));
     assert.ok(message.includes(file) && !message.includes("not found"), message);
     assert.match(message, /is damaged or made for another machine[\s\S]*npm install --force/);
   });
@@ -107,9 +94,7 @@ describe("the loader", () => {
       if (id === "polaris-agent-linux-arm64-musl") return { version: () => "1.2.2" };
       throw Object.assign(new Error("Cannot find module"), { code: "MODULE_NOT_FOUND" });
     };
-    const { message } = thrown(() =>
-      loadNative({ env: {}, platform: MUSL, root: folder, version: "1.2.3", load: published }),
-    );
+    const { message } = thrown(() => load({ platform: MUSL, load: published }));
     for (const part of [
       "package polaris-agent-linux-arm64-musl: is version 1.2.2, needed is 1.2.3",
       "npm install --force polaris-agent@1.2.3 polaris-agent-linux-arm64-musl@1.2.3",
@@ -121,9 +106,7 @@ describe("the loader", () => {
 
   it("says where there is no published addon, and for what there is one", () => {
     const platform = { platform: "freebsd", arch: "x64", node: "v22.0.0" };
-    const { message } = thrown(() =>
-      loadNative({ env: {}, platform, root: folder, version: "1.2.3", load: loadAddon }),
-    );
+    const { message } = thrown(() => load({ platform }));
     assert.match(message, /no published addon for freebsd-x64; there are: linux-x64-gnu, /);
     assert.ok(message.includes("npm run build") && message.includes("docker run"), message);
     assert.ok(!message.includes("npm install"), message);
@@ -131,15 +114,7 @@ describe("the loader", () => {
 
   it("asks for a newer Node before it looks for anything", () => {
     for (const node of ["v18.20.8", "v20.18.3"]) {
-      const load = () =>
-        loadNative({
-          env: {},
-          platform: { ...MUSL, node },
-          root: folder,
-          version: "1.2.3",
-          load: loadAddon,
-        });
-      const { message } = thrown(load);
+      const { message } = thrown(() => load({ platform: { ...MUSL, node } }));
       assert.ok(
         message.includes(`needs Node 20.19 or newer; this is linux arm64 musl, node ${node}`),
       );
@@ -156,10 +131,7 @@ describe("the loader", () => {
       throw Object.assign(new Error("Cannot find module"), { code: "MODULE_NOT_FOUND" });
     };
     const platform = { platform: "darwin", arch: "arm64", node: "v22.0.0" };
-    assert.equal(
-      loadNative({ env: {}, platform, root: folder, version: "1.2.3", load: published }),
-      addon,
-    );
+    assert.equal(load({ platform, load: published }), addon);
     assert.deepEqual(asked, ["polaris-agent-darwin-arm64"]);
   });
 
